@@ -1,0 +1,24 @@
+"""Refusing to run half-configured: each refusal says what to set."""
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+
+def refuse_half_configured(host: str) -> None:
+    """Raises CommandError with every reason why this process must not serve on `host`."""
+    public = host not in LOOPBACK
+    reasons = []
+    if public and settings.DEBUG:
+        reasons.append("CALLBOARD_DEBUG is on: debug pages show secrets. Switch it off to listen on a public address.")
+    if (public or settings.DATABASE_URL) and not settings.OWN_KEYS:
+        reasons.append("Set CALLBOARD_SECRET_KEY and CALLBOARD_FIELD_KEYS: generated keys are for one machine alone.")
+    if len(settings.SECRET_KEY) < 32 or settings.SECRET_KEY.startswith("django-insecure-"):
+        reasons.append("CALLBOARD_SECRET_KEY must have at least 32 characters and be secret.")
+    if "*" in settings.ALLOWED_HOSTS:
+        reasons.append("CALLBOARD_ALLOWED_HOSTS may not contain *: name the hosts.")
+    if settings.DATABASE_URL and not settings.REDIS_URL and public:
+        reasons.append("With DATABASE_URL on a public address set REDIS_URL, too: processes find each other there.")
+    if reasons:
+        raise CommandError("Callboard does not start:\n  " + "\n  ".join(reasons))

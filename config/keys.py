@@ -1,0 +1,32 @@
+"""Keys generated on first start, kept in the data directory, readable by the owner alone."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from django.core.management.utils import get_random_secret_key
+
+
+def new_secret_key() -> str:
+    return get_random_secret_key()
+
+
+def new_field_key() -> str:
+    return Fernet.generate_key().decode()
+
+
+def kept_key(path: Path, make: Callable[[], str]) -> str:
+    """The key in `path`; made there first when missing. Two processes starting at once get the same one."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(make())
+        try:
+            os.link(draft, path)  # fails when another process was first: then its key counts
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

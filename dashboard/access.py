@@ -1,0 +1,88 @@
+"""Who may see and do what. Every door (page, socket, takeover, export) asks here, and nowhere else decides.
+
+Deny by default: without a seat a person sees nothing; without a right the button is not there.
+"""
+
+from typing import Any
+
+import msgspec
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+
+from dashboard.models import Seat
+
+TAKE_OVER = "dashboard.take_over"
+FULL_NUMBERS = "dashboard.see_full_numbers"
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """A set of queues. `whole` holds accounts with all queues: only those see calls without a queue."""
+
+    everything: bool = False
+    whole: frozenset[int] = frozenset()
+    queues: frozenset[tuple[int, str]] = frozenset()
+
+    def covers(self, account: int, queue_key: str) -> bool:
+        return self.everything or account in self.whole or bool(queue_key and (account, queue_key) in self.queues)
+
+    def touches(self, account: int) -> bool:
+        """Whether any queue of the account may be seen: then its feed's health may be, too."""
+        return self.everything or account in self.whole or any(pk == account for pk, _ in self.queues)
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.whole or self.queues)
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """All who may be sent the same bytes. `own_sessions`: accounts where a takeover rings one's own phone."""
+
+    scope: Scope = Scope()
+    full_numbers: bool = False
+    may_take_over: bool = False
+    own_sessions: frozenset[int] = frozenset()
+    language: str = "en"
+
+
+class Viewer(msgspec.Struct, frozen=True):
+    """A signed-in person and their audience, read from the database in one go."""
+
+    user_id: int
+    name: str
+    audience: Audience
+
+
+def display_name(user: User) -> str:
+    return user.get_full_name() or user.get_username()
+
+
+def viewer_of(user: AbstractBaseUser | AnonymousUser | Any, language: str = "en") -> Viewer | None:
+    """The viewer behind a signed-in, active user; None for anybody else. Four queries at most."""
+    if not user.is_authenticated or not user.is_active:
+        return None
+    seats = list(Seat.objects.filter(user_id=user.pk, account__enabled=True).prefetch_related("queues"))
+    scope = Scope(
+        everything=user.is_superuser,
+        whole=frozenset(seat.account_id for seat in seats if seat.all_queues),
+        queues=frozenset((seat.account_id, queue.key) for seat in seats for queue in seat.queues.all()
+                         if queue.account_id == seat.account_id),
+    )
+    audience = Audience(
+        scope=scope,
+        full_numbers=user.has_perm(FULL_NUMBERS),
+        may_take_over=user.has_perm(TAKE_OVER),
+        own_sessions=frozenset(seat.account_id for seat in seats if seat.ssid_sealed),
+        language=language,
+    )
+    return Viewer(user_id=user.pk, name=display_name(user), audience=audience)
+
+
+def shown_number(number: str, audience: Audience) -> str:
+    """The number as this audience may read it: full by right, else the last four digits; "" when unknown."""
+    if not number or audience.full_numbers:
+        return number
+    return f"•••• {last4(number)}"
+
+
+def last4(number: str) -> str:
+    """The last four digits, or fewer when the number is so short that four would be all of it."""
+    digits = "".join(character for character in number if character.isdigit())
+    return digits[-4:] if len(digits) > 6 else digits[-2:] if len(digits) > 2 else ""

@@ -1,0 +1,26 @@
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
+from django.utils.translation import gettext_lazy as _
+
+
+class DashboardConfig(AppConfig):
+    name = "dashboard"
+    verbose_name = _("Boards")
+
+    def ready(self) -> None:
+        from dashboard.changes import connect
+
+        post_migrate.connect(_use_wal, sender=self)
+        connect(post_save, post_delete, m2m_changed)
+
+
+def _use_wal(using: str = "default", **kwargs: Any) -> None:
+    """Once after migrate: SQLite keeps the mode in the file. Readers then never wait for a writer."""
+    from django.db import connections
+
+    connection = connections[using]
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode=WAL")

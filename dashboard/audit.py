@@ -1,0 +1,57 @@
+"""The record of takeovers: append-only lines, each chained to the one before. Last four digits only.
+
+`record` belongs inside the transaction of what it records: if the line cannot be written, nothing happens.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from dashboard.generation import AUDIT, bump, current
+from dashboard.models import AuditEvent
+
+GENESIS = "0" * 64
+
+
+def record(kind: str, *, actor: str = "", account: str = "", call_ref: str = "", attempt_id: int | None = None,
+           **detail: Any) -> AuditEvent:
+    """Appends one line. The counter's row stays locked till commit, so lines are chained in commit order."""
+    with transaction.atomic():
+        seq = bump(AUDIT)
+        last = AuditEvent.objects.filter(seq=seq - 1).values_list("hash", flat=True).first()
+        event = AuditEvent(
+            seq=seq, at=timezone.now(), kind=kind, actor_name=actor, account_name=account, call_ref=call_ref,
+            attempt_id=attempt_id, detail=detail, previous_hash=last or GENESIS,
+        )
+        event.hash = line_hash(event)
+        event.save(force_insert=True)
+    return event
+
+
+def line_hash(event: AuditEvent) -> str:
+    """SHA-256 over the previous line's hash and every field of this one, in a fixed form."""
+    fields = [event.seq, event.at.isoformat(), event.kind, event.actor_name, event.account_name, event.call_ref,
+              event.attempt_id, event.detail]
+    text = json.dumps([event.previous_hash, *fields], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def problems() -> Iterator[str]:
+    """One sentence for each edit, gap or reordering found, reading the whole record once."""
+    previous, expected = GENESIS, 1
+    for event in AuditEvent.objects.order_by("seq").iterator(chunk_size=2000):
+        if event.seq != expected:
+            yield f"line {expected} is missing before line {event.seq}"
+        elif event.previous_hash != previous:
+            yield f"line {event.seq} does not follow from line {event.seq - 1}"
+        if event.hash != line_hash(event):
+            yield f"line {event.seq} was changed after it was written"
+        previous, expected = event.hash, event.seq + 1
+    last = AuditEvent.objects.order_by("seq").values_list("seq", flat=True).last() or 0
+    counted = current().get(AUDIT, 0)
+    if counted != last:
+        yield f"the record ends at line {last}, but {counted} were written"

@@ -1,0 +1,130 @@
+"""Board: one account's calls as of one list. Pure: no I/O, no Django, no clock of its own.
+
+    heard(before, listing, …) -> Board      a list came: calls merged with what we knew
+    failed(before, error, …)  -> Board      it did not: same calls, and why
+    merge(old, diff(old, new)) == new       holds for any two sets of calls (tested)
+
+All times are epoch milliseconds UTC.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from queue_api.calls import Call, CallState
+from queue_api.client import Listing
+from queue_api.errors import QueueApiError
+
+Calls = Mapping[str, "LiveCall"]
+
+
+class LiveCall(msgspec.Struct, frozen=True):
+    """A call with what only watching tells: since when in this state, and whether that is a lower bound."""
+
+    call: Call
+    first_seen: int
+    since: int
+    at_least: bool  # True: it was so when we first looked, so it has lasted at least this long
+    total_at_least: bool = False
+    missed: int = 0  # lists in a row that did not show it
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """How asking DeepCall goes. `health`: never, fresh, incomplete or failing; `since`: since when it is so."""
+
+    health: str = "never"
+    since: int = 0
+    code: str = ""
+    message: str = ""
+    endpoint_down: bool = False  # True: no answer at all, False: an answer that could not be used
+    received: int = 0
+    unusable: int = 0
+    duplicates: int = 0
+    declared_total: int | None = None
+
+
+class Board(msgspec.Struct, frozen=True):
+    """`heard_at`: when the newest good list was asked for; None before the first. Newer = larger (fence, seq)."""
+
+    account: int
+    fence: int = 0
+    seq: int = 0
+    heard_at: int | None = None
+    calls: dict[str, LiveCall] = {}
+    feed: Feed = Feed()
+
+    @property
+    def position(self) -> tuple[int, int]:
+        return self.fence, self.seq
+
+    def newer_than(self, other: "Board | None") -> bool:
+        return other is None or self.position > other.position
+
+
+class Diff(msgspec.Struct, frozen=True):
+    put: dict[str, LiveCall]
+    gone: frozenset[str]
+
+
+def diff(old: Calls, new: Calls) -> Diff:
+    put = {key: live for key, live in new.items() if old.get(key) != live}
+    return Diff(put=put, gone=frozenset(old.keys() - new.keys()))
+
+
+def merge(old: Calls, change: Diff) -> dict[str, LiveCall]:
+    return {key: live for key, live in {**old, **change.put}.items() if key not in change.gone}
+
+
+def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: int, gap_ms: int) -> Board:
+    """The board after a good list. A call ends when `misses` complete lists in a row lack it.
+
+    `gap_ms`: after a longer silence we cannot say when a call that is new to us began.
+    """
+    watched = before.heard_at is not None and asked_at - before.heard_at <= gap_ms
+    calls = {call.key: _seen(before.calls.get(call.key), call, now, watched) for call in listing.calls}
+    for key, live in before.calls.items():
+        if key not in calls:
+            missed = live.missed + (1 if listing.complete else 0)
+            if missed < misses:
+                calls[key] = msgspec.structs.replace(live, missed=missed)
+    health = "fresh" if listing.complete else "incomplete"
+    feed = Feed(
+        health=health, since=before.feed.since if before.feed.health == health else now,
+        received=listing.received, unusable=listing.unusable,
+        duplicates=listing.duplicates, declared_total=listing.declared_total,
+    )
+    return Board(account=before.account, fence=before.fence, seq=before.seq + 1,
+                 heard_at=asked_at, calls=calls, feed=feed)
+
+
+def failed(before: Board, error: QueueApiError, *, now: int) -> Board:
+    """The same calls, with what went wrong and since when. The first failure's time stays."""
+    feed = msgspec.structs.replace(
+        before.feed, health="failing", since=before.feed.since if before.feed.health == "failing" else now,
+        code=error.code, message=error.message, endpoint_down=error.http_status is None,
+    )
+    return msgspec.structs.replace(before, seq=before.seq + 1, feed=feed)
+
+
+def _seen(known: LiveCall | None, call: Call, now: int, watched: bool) -> LiveCall:
+    if known is not None and known.call == call:
+        return known if known.missed == 0 else msgspec.structs.replace(known, missed=0)
+    first_seen = known.first_seen if known else now
+    since, at_least = _state_since(known, call, now, watched)
+    total_at_least = call.entered_at is None and (known.total_at_least if known else not watched)
+    return LiveCall(call=call, first_seen=first_seen, since=since, at_least=at_least, total_at_least=total_at_least)
+
+
+def _state_since(known: LiveCall | None, call: Call, now: int, watched: bool) -> tuple[int, bool]:
+    """Upstream's own time for waiting and talking; else when we saw the state begin, or at least our first sight."""
+    told = {CallState.TALKING: call.answered_at, CallState.WAITING: call.entered_at}.get(call.state)
+    if told is not None:
+        return told, False
+    if known is not None and known.call.state == call.state:
+        return known.since, known.at_least
+    return now, not watched
+
+
+def same_news(old: Board, new: Board) -> bool:
+    """Whether nothing changed that a screen could show, the list's age apart."""
+    return old.calls == new.calls and old.feed == new.feed

@@ -1,0 +1,116 @@
+"""Channels consumers: authorise, then hand the socket to the fan-out. Nothing else happens here.
+
+Authorisation stands here, and not only at the page, because a socket outlives the page's request: it is the door
+through which everything live leaves. After `connect` no database is touched (one slow query would stall every
+socket of the process); the sweep in `dashboard/sessions.py` re-reads rights for all sockets at once.
+"""
+
+import json
+import logging
+import time
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from dashboard.access import Viewer, viewer_of
+from dashboard.fanout import FULL, RESTART, SIGN_IN, Member, hub
+from dashboard.offloop import Desk
+
+logger = logging.getLogger(__name__)
+
+MESSAGE_BYTES = 4096
+MESSAGES_PER_S = 5
+BURST = 20
+POLICY = 1008
+SOCKETS_PER_PERSON = 10
+
+desk = Desk("authorise", threads=4)
+
+
+class BoardConsumer(AsyncWebsocketConsumer):
+    """One screen of one supervisor. Verbs from the page: `{"ack": seq}` and `{"resync": seq}`."""
+
+    # No channel per socket: one subscription per process (dashboard/layer.py) feeds all screens.
+    channel_layer_alias = "none"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.member: Member | None = None
+        self._allowance = float(BURST)
+        self._counted_at = time.monotonic()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        # The base class hops through the one shared database thread before every message, to close old
+        # connections. There are none here, and behind a slow query that hop would hold up every screen.
+        handlers = {
+            "websocket.connect": self.websocket_connect,
+            "websocket.receive": self.websocket_receive,
+            "websocket.disconnect": self.websocket_disconnect,
+        }
+        await handlers[message["type"]](message)
+
+    async def connect(self) -> None:
+        viewer = await self.authorise()
+        await self.accept()  # after everything that can fail
+        if viewer is None:
+            return await self.close(SIGN_IN)
+        if sum(member.viewer.user_id == viewer.user_id for member in hub.members) >= SOCKETS_PER_PERSON:
+            return await self.close(FULL)
+        session = self.scope["session"].session_key or ""
+        self.member = Member(viewer, session, self._send_text, self._close_with)
+        hub.join(self.member)
+        return None
+
+    async def authorise(self) -> Viewer | None:
+        """The viewer as the database has them now. In threads of our own: handshakes do not queue behind requests."""
+        return await desk.run(viewer_of, self.scope["user"], self.scope.get("language", "en"))
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        verb = self._verb(text_data)
+        if self.member is None:
+            return
+        if verb is None or not self._within_rate():
+            self.member.close(POLICY)
+        elif verb[0] == "ack":
+            hub.acknowledge(self.member, verb[1])
+        else:
+            hub.resync(self.member)
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        # As the base class, without its hop through the database thread and its group clean-up: we have no groups.
+        from channels.exceptions import StopConsumer
+
+        if self.member is not None:
+            hub.leave(self.member)
+        raise StopConsumer
+
+    def _verb(self, text: str | None) -> tuple[str, int] | None:
+        """("ack" | "resync", seq), or None for anything else: bad JSON, binary, unknown verbs, wrong types."""
+        if text is None or len(text) > MESSAGE_BYTES:
+            return None
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(body, dict) or len(body) != 1:
+            return None
+        name, seq = next(iter(body.items()))
+        return (name, seq) if name in ("ack", "resync") and type(seq) is int else None
+
+    def _within_rate(self) -> bool:
+        now = time.monotonic()
+        self._allowance = min(BURST, self._allowance + (now - self._counted_at) * MESSAGES_PER_S) - 1
+        self._counted_at = now
+        return self._allowance >= 0
+
+    async def _send_text(self, text: str) -> None:
+        await self.send(text_data=text)
+
+    async def _close_with(self, code: int) -> None:
+        await self.close(code)
+
+
+async def unknown_path(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Refuses any other websocket address quietly: no traceback per probe."""
+    await receive()
+    await send({"type": "websocket.close", "code": RESTART})

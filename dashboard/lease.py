@@ -1,0 +1,57 @@
+"""Exactly one poller per account: a lease row with a fence that only grows.
+
+The fence goes out with every board; whoever offers an older one is refused everywhere. Blocking: run off the loop.
+"""
+
+import time
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+
+from dashboard.models import Lease
+
+TTL_S = 6.0
+
+
+def database_now() -> float:
+    """Epoch seconds. PostgreSQL's own clock, so that machines agree; on SQLite there is only one machine."""
+    if connection.vendor != "postgresql":
+        return time.time()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+        return float(cursor.fetchone()[0])
+
+
+def acquire(name: str, holder: str) -> int | None:
+    """The new fence, or None while somebody else holds the lease.
+
+    An expiry further ahead than any lease can be comes from a clock that has since been set back: it counts as over.
+    """
+    Lease.objects.get_or_create(name=name)
+    with transaction.atomic():
+        now = database_now()
+        free = Q(expires_at__lt=now) | Q(expires_at__gt=now + 2 * TTL_S)
+        won = Lease.objects.filter(free, name=name).update(
+            holder=holder, fence=F("fence") + 1, expires_at=now + TTL_S
+        )
+        return Lease.objects.values_list("fence", flat=True).get(name=name) if won else None
+
+
+def renew(name: str, holder: str, fence: int) -> bool:
+    """Whether the lease is still ours for another TTL_S. A late renewal is refused: acquire anew."""
+    now = database_now()
+    return bool(
+        Lease.objects.filter(name=name, holder=holder, fence=fence, expires_at__gte=now).update(expires_at=now + TTL_S)
+    )
+
+
+def release(name: str, holder: str, fence: int) -> None:
+    """Lets the next process begin at once instead of after TTL_S."""
+    Lease.objects.filter(name=name, holder=holder, fence=fence).update(expires_at=0)
+
+
+def held_by_others(holder: str) -> dict[str, float]:
+    """Leases that are running now and not ours: name -> expiry in epoch seconds."""
+    now = database_now()
+    rows = Lease.objects.filter(expires_at__gte=now, expires_at__lte=now + 2 * TTL_S).exclude(holder=holder)
+    return dict(rows.values_list("name", "expires_at"))

@@ -1,0 +1,124 @@
+"""`demo`: Callboard beside a simulated DeepCall, with people to sign in as. What `make demo` runs."""
+
+import os
+import signal
+import subprocess
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from dashboard.models import Account, Queue, Seat
+from queue_api.simulator import people
+from queue_api.simulator.centre import QUEUES
+
+PASSWORD = "callboard-demo"  # noqa: S105 - for the demo's own database, on loopback
+ACCOUNT = "Northgate"
+MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+
+
+class DemoPerson(msgspec.Struct, frozen=True):
+    username: str
+    first: str
+    last: str
+    queues: tuple[str, ...]  # names; empty: all queues
+    take_over: bool
+    full_numbers: bool
+    upstream: people.Person | None = None
+    what: str = ""
+
+
+SUPERVISORS = (
+    DemoPerson("asha", "Asha", "Rao", (), True, True, people.ASHA, "all queues, takes over, sees full numbers"),
+    DemoPerson("ben", "Ben", "Okafor", ("Support", "Sales"), True, False, None,
+               "Support and Sales, takes over with the front desk's phone, last four digits"),
+    DemoPerson("carla", "Carla", "Mendes", ("Billing",), False, False, None, "Billing, watches only"),
+)
+
+
+class Command(BaseCommand):
+    help = "Runs Callboard with a simulated DeepCall and people to sign in as, until stopped."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--simulator-port", type=int, help="default: one above --port")
+        parser.add_argument("--calls", type=int, default=24)
+
+    def handle(self, *args: Any, port: int, calls: int, **options: Any) -> None:
+        upstream = options["simulator_port"] or port + 1
+        environment = os.environ | {"CALLBOARD_ALLOW_PRIVATE_UPSTREAM": "1"}
+        simulator = subprocess.Popen(
+            [*MANAGE, "simulate", "--port", str(upstream), "--calls", str(calls), "--seed", "7"], env=environment)
+        try:
+            settings.ALLOW_PRIVATE_UPSTREAM = True
+            call_command("migrate", verbosity=0)
+            furnish(f"http://127.0.0.1:{upstream}")
+            self._explain(port, upstream)
+            server = subprocess.Popen([*MANAGE, "serve", "--port", str(port)], env=environment)
+            self._until_one_ends(simulator, server)
+        finally:
+            simulator.terminate()
+            simulator.wait(timeout=10)
+
+    def _until_one_ends(self, simulator: "subprocess.Popen[bytes]", server: "subprocess.Popen[bytes]") -> None:
+        """Ctrl-C or SIGTERM stops both; a server that ends by itself ends the demo with its exit code."""
+        def stop(*_args: Any) -> None:
+            server.send_signal(signal.SIGTERM)
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        sys.exit(server.wait())
+
+    def _explain(self, port: int, upstream: int) -> None:
+        here = f"http://127.0.0.1:{port}"
+        lines = [
+            "", "Callboard demo. The calls are made up: DeepCall is simulated on this machine.", "",
+            f"  Board        {here}/", f"  Admin        {here}/admin/", f"  Simulator    http://127.0.0.1:{upstream}/_simulator",
+            "", f"  Sign in with the password  {PASSWORD}",
+            "    admin    set-up, all queues of all accounts",
+            *(f"    {person.username:<8} {person.what}" for person in SUPERVISORS), "",
+        ]
+        self.stdout.write("\n".join(lines))
+
+
+def furnish(base_url: str) -> None:
+    """The demo's account and people; harmless to repeat."""
+    account = Account.objects.filter(name=ACCOUNT).first() or Account(name=ACCOUNT)
+    account.base_url, account.user_id, account.line = base_url, people.USER_ID, people.FRONT_DESK.name
+    account.set_ssid(people.FRONT_DESK.ssid)
+    account.set_token(people.TOKEN)
+    account.full_clean()
+    account.save()
+    if not User.objects.filter(username="admin").exists():
+        User.objects.create_superuser("admin", password=PASSWORD, first_name="Dev", last_name="Nair")
+    for person in SUPERVISORS:
+        _furnish_person(person, account)
+
+
+def _furnish_person(person: DemoPerson, account: Account) -> None:
+    user, created = User.objects.get_or_create(
+        username=person.username, defaults={"first_name": person.first, "last_name": person.last})
+    if not created:
+        return
+    user.set_password(PASSWORD)
+    user.save()
+    rights = {"take_over": person.take_over, "see_full_numbers": person.full_numbers}
+    user.user_permissions.set(Permission.objects.filter(
+        content_type__app_label="dashboard", codename__in=[name for name, given in rights.items() if given]))
+    seat = Seat(user=user, account=account, all_queues=not person.queues)
+    if person.upstream:
+        seat.agent_id = person.upstream.agent_id
+        seat.set_ssid(person.upstream.ssid)
+    seat.save()
+    seat.queues.set([_queue(account, name) for name in person.queues])
+
+
+def _queue(account: Account, name: str) -> Queue:
+    """The simulator's queue of that name, made before its first call is seen."""
+    key = next(queue.queue_id for queue in QUEUES if queue.name == name)
+    return Queue.objects.get_or_create(account=account, key=key, defaults={"name": name})[0]

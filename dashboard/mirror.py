@@ -1,0 +1,179 @@
+"""Each process's newest board per account, and the overlay of takeovers on it.
+
+A mirror takes whatever is newer than what it has, from the layer or from the database: lost, doubled, late or
+reordered messages therefore mean nothing. It wakes its own screens through `on_change`; who they are it does not know.
+Boards and attempts are immutable: threads may read while the loop replaces them.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from dashboard import generation
+from dashboard.board import Board, LiveCall
+from dashboard.models import Account, BoardSnapshot
+from dashboard.refs import call_ref
+from dashboard.snapshots import load_board
+from dashboard.takeover import AttemptNews, news_since
+
+SILENT_S = 10.0  # a poller beats every 2 s
+OVERLAY_LIMIT = 5000
+
+
+class Card(msgspec.Struct, frozen=True):
+    """What screens need to know of an account."""
+
+    pk: int
+    name: str
+    interval_s: float
+    line: str = ""
+
+
+class News(msgspec.Struct):
+    """One reading of the database: everything that is newer than what the mirror had."""
+
+    cards: dict[int, Card]
+    boards: list[Board]
+    attempts: list[AttemptNews]
+    generations: dict[str, int]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """A feed as a screen must show it. `hop` names what fails: deepcall, poller or nothing."""
+
+    state: str  # fresh, late, failing, incomplete, never
+    hop: str = ""
+    since: int | None = None
+
+
+class Mirror:
+    def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
+        self.on_change = on_change
+        self.cards: dict[int, Card] = {}
+        self.boards: dict[int, Board] = {}
+        self.overlay: dict[tuple[int, str], AttemptNews] = {}
+        self.generations: dict[str, int] = {}
+        self.version = 0
+        self.refused = 0  # boards offered under an older fence
+        self._refs: dict[int, tuple[Board, dict[str, str]]] = {}
+        self._beat: dict[int, float] = {}  # account -> monotonic seconds of the poller's last sign of life
+
+    # ── what comes in ──────────────────────────────────────────────────────────────────────────────
+    def offer(self, board: Board) -> bool:
+        """Takes a board if it is newer; True when it was."""
+        held = self.boards.get(board.account)
+        if held is not None and board.fence < held.fence:
+            self.refused += 1
+            return False
+        self._beat[board.account] = time.monotonic()
+        if not board.newer_than(held):
+            return False
+        self.boards[board.account] = board
+        self.on_change()
+        return True
+
+    def beat(self, account: int, fence: int, seq: int, heard_at: int | None) -> bool:
+        """A sign of life. False when it speaks of a board we do not have: then the database must be read."""
+        held = self.boards.get(account)
+        if held is None or held.position < (fence, seq):
+            return False
+        if held.position > (fence, seq):
+            return True
+        self._beat[account] = time.monotonic()
+        if held.heard_at != heard_at:
+            self.boards[account] = msgspec.structs.replace(held, heard_at=heard_at)
+            self.on_change()
+        return True
+
+    def take(self, news: News) -> None:
+        """What a reading of the database brought."""
+        for board in news.boards:
+            held = self.boards.get(board.account)
+            if board.newer_than(held):
+                self.boards[board.account] = board
+        self.cards = news.cards
+        for account in self.boards.keys() - news.cards.keys():
+            del self.boards[account]
+        self.generations = news.generations
+        self.note(news.attempts)
+        self.on_change()
+
+    def note(self, attempts: list[AttemptNews]) -> None:
+        """Takes attempts in the order of their versions; an older one never replaces a newer."""
+        for news in attempts:
+            known = self.overlay.get((news.account, news.call_key))
+            if known is None or known.version < news.version:
+                self.overlay[news.account, news.call_key] = news
+            self.version = max(self.version, news.version)
+        if attempts:
+            self._forget_ended()
+            self.on_change()
+
+    def _forget_ended(self) -> None:
+        """Keeps the overlay bounded: an outcome is of no use once its call has gone."""
+        if len(self.overlay) <= OVERLAY_LIMIT:
+            return
+        live = {(pk, key) for pk, board in self.boards.items() for key in board.calls}
+        self.overlay = {at: news for at, news in self.overlay.items() if at in live or news.is_open}
+
+    # ── what is asked ──────────────────────────────────────────────────────────────────────────────
+    def find(self, ref: str) -> tuple[Card, Board, LiveCall] | None:
+        """The live call behind one of our references, or None when no board has it."""
+        for pk, board in self.boards.items():
+            key = self.refs(board).get(ref)
+            if key is not None and pk in self.cards:
+                return self.cards[pk], board, board.calls[key]
+        return None
+
+    def refs(self, board: Board) -> dict[str, str]:
+        """reference -> call key of a board, made once a board."""
+        held = self._refs.get(board.account)
+        if held is None or held[0] is not board:
+            held = (board, {call_ref(board.account, live.call): key for key, live in board.calls.items()})
+            self._refs[board.account] = held
+        return held[1]
+
+    def attempt(self, account: int, call_key: str) -> AttemptNews | None:
+        return self.overlay.get((account, call_key))
+
+    def health(self, card: Card, now: int) -> Health:
+        """How far an account's numbers can be trusted now, and which hop fails if they cannot."""
+        board = self.boards.get(card.pk)
+        beat = self._beat.get(card.pk)
+        silent = beat is None or time.monotonic() - beat > SILENT_S
+        if board is None or (board.heard_at is None and board.feed.health != "failing"):
+            return Health("never", "poller" if silent else "")
+        if silent and beat is not None:
+            return Health("late", "poller", now - int((time.monotonic() - beat) * 1000))
+        if board.feed.health == "failing":
+            return Health("failing", "deepcall", board.feed.since)
+        if board.heard_at is not None and now - board.heard_at > late_after_ms(card.interval_s):
+            return Health("late", "poller" if silent else "deepcall", board.heard_at)
+        return Health(board.feed.health, "", board.feed.since)
+
+    def known(self) -> Iterator[tuple[Card, Board | None]]:
+        for card in self.cards.values():
+            yield card, self.boards.get(card.pk)
+
+
+def late_after_ms(interval_s: float) -> int:
+    return int(max(3 * interval_s, 5.0) * 1000)
+
+
+def read_news(boards: dict[int, tuple[int, int]], version: int) -> News:
+    """Reads what is newer than `boards` (account -> position) and `version`. Blocking: run off the loop."""
+    accounts = list(Account.objects.filter(enabled=True))
+    positions = dict(
+        (pk, (fence, seq)) for pk, fence, seq in BoardSnapshot.objects.values_list("account_id", "fence", "seq")
+    )
+    newer = [a for a in accounts if a.pk in positions and positions[a.pk] > boards.get(a.pk, (-1, -1))]
+    return News(
+        cards={a.pk: Card(pk=a.pk, name=a.name, interval_s=a.poll_interval_s, line=a.line) for a in accounts},
+        boards=[board for account in newer if (board := load_board(account)) is not None],
+        attempts=news_since(version),
+        generations=generation.current(),
+    )
+
+
+mirror = Mirror()

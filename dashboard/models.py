@@ -1,0 +1,239 @@
+"""What Callboard itself keeps: who may see what, the lease, the newest boards, takeovers and their record."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from queue_api.credentials import Secret, seal, unseal
+from queue_api.models import Account
+
+
+class Queue(models.Model):
+    """A queue of one account, made when it is first seen in a list. `key` = upstream id, else casefolded name."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="queues")
+    key = models.CharField(_("key"), max_length=128)
+    name = models.CharField(_("name"), max_length=120)
+    target_percent = models.PositiveSmallIntegerField(_("service level target, %"), default=80)
+    target_s = models.PositiveIntegerField(_("answered within, seconds"), default=20)
+    wait_warn_s = models.PositiveIntegerField(_("wait: amber after, seconds"), null=True, blank=True)
+    wait_crit_s = models.PositiveIntegerField(_("wait: red after, seconds"), null=True, blank=True)
+    talk_warn_s = models.PositiveIntegerField(_("talk: amber after, seconds"), null=True, blank=True)
+    talk_crit_s = models.PositiveIntegerField(_("talk: red after, seconds"), null=True, blank=True)
+    hold_warn_s = models.PositiveIntegerField(_("hold: amber after, seconds"), null=True, blank=True)
+    hold_crit_s = models.PositiveIntegerField(_("hold: red after, seconds"), null=True, blank=True)
+    waiting_warn = models.PositiveIntegerField(_("waiting: amber from, calls"), null=True, blank=True)
+    waiting_crit = models.PositiveIntegerField(_("waiting: red from, calls"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("queue")
+        verbose_name_plural = _("queues")
+        ordering: ClassVar[list[str]] = ["account__name", "name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["account", "key"], name="one_queue_per_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account.name} · {self.name}"
+
+
+class Seat(models.Model):
+    """A person's place in one account: the queues they see, their own agent id and DeepCall session."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="seats")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="seats")
+    all_queues = models.BooleanField(
+        _("all queues"), default=False,
+        help_text=_("Every queue of this account, later ones and calls without a queue included."),
+    )
+    queues = models.ManyToManyField(Queue, blank=True, verbose_name=_("queues"), related_name="seats")
+    agent_id = models.CharField(
+        _("own agent id"), max_length=128, blank=True, help_text=_("As DeepCall knows this person."))
+    ssid_sealed = models.TextField(editable=False, default="", blank=True)
+
+    class Meta:
+        verbose_name = _("seat")
+        verbose_name_plural = _("seats")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["user", "account"], name="one_seat_per_account")
+        ]
+        permissions: ClassVar[list[tuple[str, str]]] = [
+            ("take_over", "May take over calls"),
+            ("see_full_numbers", "May see full caller numbers"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.account}"
+
+    def set_ssid(self, text: str) -> None:
+        self.ssid_sealed = seal(text, f"seat:{self.uid}:ssid") if text else ""
+
+    def own_ssid(self) -> Secret | None:
+        """The person's own session, or None. Raises `Unsealable` when the field keys do not fit."""
+        return Secret(unseal(self.ssid_sealed, f"seat:{self.uid}:ssid")) if self.ssid_sealed else None
+
+
+class Lease(models.Model):
+    """Who may poll an account. `fence` only grows; `expires_at` is in epoch seconds of the database's clock."""
+
+    name = models.CharField(max_length=100, unique=True)
+    holder = models.CharField(max_length=64, blank=True, default="")
+    fence = models.PositiveBigIntegerField(default=0)
+    expires_at = models.FloatField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} #{self.fence}"
+
+
+class BoardSnapshot(models.Model):
+    """The newest board of an account, sealed: for process start, a dead layer and a new leader."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="snapshot")
+    fence = models.PositiveBigIntegerField()
+    seq = models.PositiveBigIntegerField()
+    payload = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.fence}/{self.seq}"
+
+
+class Generation(models.Model):
+    """A counter that only grows: "config" on every change in the admin, "takeover" on every attempt's change."""
+
+    name = models.CharField(max_length=40, unique=True)
+    value = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"
+
+
+class TakeoverAttempt(models.Model):
+    """One click. Committed before DeepCall is asked; the outcome after (states: docs/protocol.md)."""
+
+    class State(models.TextChoices):
+        INTENT = "intent", _("about to ask")
+        SENT = "sent", _("asking DeepCall")
+        ACCEPTED = "accepted", _("accepted by DeepCall")
+        CONFIRMED = "confirmed", _("confirmed by a list")
+        REFUSED = "refused", _("refused")
+        BUSY = "busy", _("busy")
+        NOT_SENT = "not-sent", _("not sent")
+        UNKNOWN = "unknown", _("outcome not known")
+        NOT_CONFIRMED = "not-confirmed", _("not confirmed")
+        ENDED = "ended", _("call ended before it was known")
+        ABANDONED = "abandoned", _("never known")
+
+    key = models.CharField(max_length=32)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    actor_name = models.CharField(max_length=150)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="attempts")
+    call_key = models.CharField(max_length=300)
+    call_ref = models.CharField(max_length=120)
+    call_id = models.CharField(max_length=128, blank=True)
+    queue_key = models.CharField(max_length=128, blank=True)
+    caller_last4 = models.CharField(max_length=4, blank=True)
+    agent_before = models.CharField(max_length=128, blank=True)
+    agentid_sent = models.CharField(max_length=128, blank=True)
+    own_session = models.BooleanField(default=False)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.INTENT)
+    is_open = models.BooleanField(default=True)
+    version = models.PositiveBigIntegerField(default=0, db_index=True)
+    code = models.CharField(max_length=16, blank=True)
+    message = models.CharField(max_length=300, blank=True)
+    reason = models.CharField(max_length=24, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("takeover")
+        verbose_name_plural = _("takeovers")
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["actor", "key"], name="one_attempt_per_click"),
+            models.UniqueConstraint(
+                fields=["account", "call_key"], condition=Q(is_open=True), name="one_open_attempt_per_call"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name} → {self.call_ref}: {self.state}"
+
+
+class AuditEvent(models.Model):
+    """One line of the record: written once, chained to the line before, last four digits only."""
+
+    seq = models.PositiveBigIntegerField(unique=True)
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=40)
+    actor_name = models.CharField(max_length=150, blank=True)
+    account_name = models.CharField(max_length=60, blank=True)
+    call_ref = models.CharField(max_length=120, blank=True)
+    attempt_id = models.PositiveBigIntegerField(null=True)
+    detail = models.JSONField(default=dict)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+        ordering: ClassVar[list[str]] = ["-seq"]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.kind}"
+
+
+class ObservedCall(models.Model):
+    """What we saw of one call, written idempotently by the lease holder; purged by age."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    call_key = models.CharField(max_length=300)
+    queue_key = models.CharField(max_length=128, blank=True)
+    agent_id = models.CharField(max_length=128, blank=True)
+    agent_name = models.CharField(max_length=120, blank=True)
+    last_state = models.CharField(max_length=10)
+    first_seen_at = models.DateTimeField(db_index=True)
+    last_seen_at = models.DateTimeField()
+    entered_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["account", "call_key"], name="one_observation_per_call")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.last_state}"
+
+
+class Display(models.Model):
+    """A wall. Its secret is known here only as a hash; a code pairs it once."""
+
+    name = models.CharField(_("name"), max_length=60)
+    token_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, and absent before pairing
+    code_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+    code_expires_at = models.DateTimeField(null=True, editable=False)
+    queues = models.ManyToManyField(Queue, blank=True, verbose_name=_("queues"), related_name="displays")
+    layout = models.CharField(_("layout"), max_length=20, default="mixed")
+    language = models.CharField(_("language"), max_length=12, default="en")
+    time_zone = models.CharField(_("time zone"), max_length=60, default="UTC")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_seen_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("wall display")
+        verbose_name_plural = _("wall displays")
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

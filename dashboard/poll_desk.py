@@ -1,0 +1,70 @@
+"""One Poller per enabled account, restarted when the account's settings change in the admin."""
+
+import asyncio
+import logging
+
+from dashboard.models import Account
+from dashboard.offloop import Desk
+from dashboard.poller import Poller, Publish
+
+logger = logging.getLogger(__name__)
+
+RESTART_S = 5.0
+
+
+class PollDesk:
+    """Keeps the pollers of this process. `update()` is the step: it makes them match the database."""
+
+    def __init__(self, publish: Publish, holder: str) -> None:
+        self.publish, self.holder = publish, holder
+        self.desk = Desk("poller", threads=2)
+        self._running: dict[int, tuple[tuple[object, ...], asyncio.Task[None]]] = {}
+
+    async def update(self) -> None:
+        accounts = {account.pk: account for account in await self.desk.run(_enabled)}
+        for pk, (settings, task) in list(self._running.items()):
+            if pk not in accounts or settings != _settings(accounts[pk]):
+                del self._running[pk]
+                await _ended(task)
+        for pk, account in accounts.items():
+            if pk not in self._running:
+                task = asyncio.ensure_future(self._keep_polling(account))
+                self._running[pk] = (_settings(account), task)
+
+    async def stop(self) -> None:
+        """Lets every lease go, so that the next process begins at once."""
+        tasks = [task for _, task in self._running.values()]
+        self._running.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.desk.close()
+
+    async def _keep_polling(self, account: Account) -> None:
+        """Polls until cancelled. A crash is logged whole and ends neither the process nor the other accounts."""
+        while True:
+            try:
+                await self._poll(account)
+            except Exception:
+                logger.exception("poller %s: crashed; again in %s s", account.name, RESTART_S)
+            await asyncio.sleep(RESTART_S)
+
+    async def _poll(self, account: Account) -> None:
+        poller = Poller(account, self.publish, self.holder, self.desk)
+        try:
+            await poller.run()
+        finally:
+            await poller.stop()
+
+
+def _enabled() -> list[Account]:
+    return list(Account.objects.filter(enabled=True))
+
+
+def _settings(account: Account) -> tuple[object, ...]:
+    return tuple(repr(getattr(account, field.attname)) for field in Account._meta.concrete_fields)
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,186 @@
+"""The one loop that asks upstream: under a lease, one list at a time, one board after each.
+
+`Poller.poll_once()` is the step (tests drive it), `Poller.run()` the loop; `PollDesk` keeps one Poller per enabled
+account and restarts it when the account's settings change. Publishing is a callable, so that this module knows
+neither the layer nor the screens.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from dashboard import lease, takeover
+from dashboard.board import Board, failed, heard, same_news
+from dashboard.clock import now_ms
+from dashboard.models import Account
+from dashboard.offloop import Desk
+from dashboard.snapshots import load_board, note_queues, save_board
+from queue_api.client import Listing, QueueClient
+from queue_api.credentials import Unsealable
+from queue_api.errors import CREDENTIAL_CODES, QueueApiError, RequestInvalid
+
+logger = logging.getLogger(__name__)
+
+RENEW_S = 2.0
+BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
+CREDENTIALS_WAIT_S = 60.0
+SNAPSHOT_S = 2.0
+
+Publish = Callable[[Board, bool], Awaitable[None]]  # the board, and whether it holds news
+
+
+class LeaseLost(Exception):
+    """Another process polls now, or we could not prove in time that we still may."""
+
+
+class Poller:
+    """Polls one account while it holds the lease. `board` is the newest one, published or not."""
+
+    def __init__(self, account: Account, publish: Publish, holder: str, desk: Desk) -> None:
+        self.account, self.publish = account, publish
+        self.client: QueueClient | None = None
+        self.holder, self.desk = holder, desk
+        self.lease_name = f"account:{account.pk}"
+        self.board = Board(account=account.pk)
+        self.failures = 0
+        self.good_until = 0.0  # monotonic seconds; past it nothing may be published
+        self._saved_at = 0.0
+        self._known_queues: set[str] = set()
+
+    async def run(self) -> None:
+        """Polls for ever; waits for the lease when another process has it."""
+        try:
+            while True:
+                if not await self._acquire():
+                    await asyncio.sleep(random.uniform(0.8, 1.4))  # noqa: S311 - jitter
+                    continue
+                try:
+                    await self._lead()
+                except LeaseLost:
+                    logger.warning("poller %s: lost the lease, fence %s", self.account.name, self.board.fence)
+        finally:
+            if self.client is not None:
+                await self.client.aclose()
+
+    async def stop(self) -> None:
+        """Keeps the newest board and lets the next holder begin at once."""
+        if self.board.fence:
+            await self.desk.run(save_board, self.board, self.account)
+            await self.desk.run(lease.release, self.lease_name, self.holder, self.board.fence)
+
+    async def poll_once(self) -> Board:
+        """Asks once, and publishes the board that follows from the answer or from the failure."""
+        asked_at = now_ms()
+        try:
+            listing = await self._list()
+        except QueueApiError as error:
+            self.failures += 1
+            new = failed(self.board, error, now=now_ms())
+            self._log_change(new)
+        else:
+            self.failures = 0
+            gap_ms = int(max(3 * self.account.poll_interval_s, 5) * 1000)
+            new = heard(self.board, listing, asked_at=asked_at, now=now_ms(),
+                        misses=self.account.misses, gap_ms=gap_ms)
+            self._log_change(new)
+        await self._publish(new)
+        await self._keep_books()
+        return self.board
+
+    def wait_s(self, error_code: str) -> float:
+        """Seconds from the last question to the next: the interval, or the back-off after failures."""
+        if not self.failures:
+            return self.account.poll_interval_s
+        if error_code in CREDENTIAL_CODES:
+            return CREDENTIALS_WAIT_S
+        step = BACK_OFF_S[min(self.failures, len(BACK_OFF_S)) - 1]
+        return max(self.account.poll_interval_s, step * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+
+    async def _list(self) -> Listing:
+        """Raises QueueApiError, also for settings that cannot be used: then the feed says so."""
+        if self.client is None:
+            try:
+                self.client = QueueClient(self.account.upstream())
+            except (Unsealable, ValueError) as error:
+                raise RequestInvalid("list", message=str(error)) from error
+        return await self.client.list_calls()
+
+    async def _acquire(self) -> bool:
+        asked = time.monotonic()
+        fence = await self.desk.run(lease.acquire, self.lease_name, self.holder)
+        if fence is None:
+            return False
+        self.good_until = asked + lease.TTL_S
+        kept = await self.desk.run(load_board, self.account)
+        self.board = msgspec.structs.replace(kept or self.board, fence=fence, seq=0)
+        logger.info("poller %s: leads with fence %s", self.account.name, fence)
+        return True
+
+    async def _lead(self) -> None:
+        renewing = asyncio.ensure_future(self._renew())
+        polling = asyncio.ensure_future(self._poll_forever())
+        try:
+            done, _ = await asyncio.wait({renewing, polling}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (renewing, polling):
+                task.cancel()
+            await asyncio.gather(renewing, polling, return_exceptions=True)
+
+    async def _poll_forever(self) -> None:
+        while True:
+            asked = time.monotonic()
+            board = await self.poll_once()
+            await asyncio.sleep(max(0.0, asked + self.wait_s(board.feed.code) - time.monotonic()))
+
+    async def _renew(self) -> None:
+        """A beat every RENEW_S, so that silence means a lost poller and not a slow DeepCall."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            asked = time.monotonic()
+            try:
+                if not await self.desk.run(lease.renew, self.lease_name, self.holder, self.board.fence):
+                    raise LeaseLost
+                self.good_until = asked + lease.TTL_S
+            except LeaseLost:
+                raise
+            except Exception as error:  # noqa: BLE001 - the database is away: it extends nothing and ends nothing
+                logger.warning("poller %s: cannot renew the lease: %s", self.account.name, error)
+            self._still_leading()
+            await self.publish(self.board, False)
+
+    async def _publish(self, new: Board) -> None:
+        self._still_leading()
+        news = not same_news(self.board, new)
+        self.board = new if news else msgspec.structs.replace(self.board, heard_at=new.heard_at)
+        await self.publish(self.board, news)
+
+    def _still_leading(self) -> None:
+        if time.monotonic() > self.good_until:
+            raise LeaseLost
+
+    async def _keep_books(self) -> None:
+        """What the lease holder alone writes: the snapshot, unseen queues, takeovers that grew old."""
+        try:
+            unseen = {live.call.queue_key: live.call.queue_name or live.call.queue_id
+                      for live in self.board.calls.values()
+                      if live.call.queue_key and live.call.queue_key not in self._known_queues}
+            if unseen:
+                await self.desk.run(note_queues, self.account, unseen)
+                self._known_queues |= unseen.keys()
+            if time.monotonic() - self._saved_at >= SNAPSHOT_S:
+                self._saved_at = time.monotonic()
+                await self.desk.run(save_board, self.board, self.account)
+                await self.desk.run(takeover.age, self.account.pk)
+        except Exception as error:  # noqa: BLE001 - the database is away: polling and screens go on, the lease decides
+            logger.warning("poller %s: cannot keep books: %s", self.account.name, error)
+
+    def _log_change(self, new: Board) -> None:
+        old, feed = self.board.feed, new.feed
+        if (old.health, old.code) != (feed.health, feed.code):
+            logger.warning("feed %s: %s -> %s %s %s", self.account.name, old.health, feed.health, feed.code, feed.message)

@@ -1,0 +1,157 @@
+"""One call -> its row's HTML, one attempt -> its takeover cell. Pure; the same bytes serve page, frame and answer.
+
+Rendered rows are cached by everything they depend on, so a call that did not change costs a look-up.
+Elapsed times are not in them: cells carry `data-since` and the browser ticks (`with_elapsed` fills in first paint).
+"""
+
+import re
+from functools import lru_cache
+
+import msgspec
+from django.template.loader import get_template
+from django.utils import translation
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
+
+from dashboard import words
+from dashboard.access import Audience, shown_number
+from dashboard.board import LiveCall
+from dashboard.mirror import Card
+from dashboard.refs import call_ref
+from dashboard.takeover import CELLS, AttemptNews
+from queue_api.calls import CallState
+
+NONE = "–"
+STATES: dict[CallState, tuple[int, Promise]] = {  # place in the list, label
+    CallState.WAITING: (0, _("Waiting")),
+    CallState.RINGING: (1, _("Ringing")),
+    CallState.HOLD: (2, _("On hold")),
+    CallState.TALKING: (3, _("Talking")),
+    CallState.UNKNOWN: (4, _("Unknown")),
+}
+
+
+def sort_key(live: LiveCall, ref: str) -> str:
+    """Waiting first, longest first; compared as text here and in the browser."""
+    return f"{STATES[live.call.state][0]}-{live.since:014d}-{ref}"
+
+
+class Flags(msgspec.Struct, frozen=True):
+    """The part of an audience that a row depends on."""
+
+    full_numbers: bool
+    may_take_over: bool
+    own_session: bool
+    language: str
+
+
+class RowView(msgspec.Struct, frozen=True):
+    """What `dashboard/_row.html` shows. Times in epoch ms; None: not known."""
+
+    ref: str
+    call_id: str
+    account: str
+    state: str
+    state_label: Promise
+    state_since: int
+    state_at_least: bool
+    total_since: int
+    total_at_least: bool
+    caller: str
+    caller_name: str
+    queue: str
+    kind: str
+    agent: str
+    sort_key: str
+    missed: bool
+
+
+class CellView(msgspec.Struct, frozen=True):
+    """What `dashboard/_takeover.html` shows. `button`: none (no right), ready, or off (aria-disabled)."""
+
+    ref: str
+    state: str
+    rev: int
+    button: str
+    line: str = ""
+    code: str = ""
+    title: Promise | str = ""
+    vendor_message: str = ""
+    advice: Promise | str = ""
+    actor: str = ""
+    since: int | None = None
+
+
+def flags_for(audience: Audience, account: int) -> Flags:
+    return Flags(
+        full_numbers=audience.full_numbers, may_take_over=audience.may_take_over,
+        own_session=account in audience.own_sessions, language=audience.language,
+    )
+
+
+def row_html(card: Card, live: LiveCall, news: AttemptNews | None, flags: Flags, now: int) -> str:
+    """The row as this audience may see it at `now` (epoch ms; it decides only whether an outcome is still shown)."""
+    shown = news.shown(now) if news else False
+    return _row_html(card, live, news, shown, flags)
+
+
+@lru_cache(maxsize=20_000)
+def _row_html(card: Card, live: LiveCall, news: AttemptNews | None, shown: bool, flags: Flags) -> str:
+    ref = call_ref(card.pk, live.call)
+    context = {"row": _row_view(card, live, ref, flags), "cell": _cell(card, ref, news, shown, flags)}
+    with translation.override(flags.language):
+        return get_template("dashboard/_row.html").render(context).strip()
+
+
+def _row_view(card: Card, live: LiveCall, ref: str, flags: Flags) -> RowView:
+    call = live.call
+    label = STATES[call.state][1]
+    number = shown_number(call.caller, Audience(full_numbers=flags.full_numbers))
+    return RowView(
+        ref=ref, call_id=call.call_id or ref, account=card.name, state=call.state.value, state_label=label,
+        state_since=live.since, state_at_least=live.at_least,
+        total_since=call.entered_at or live.first_seen, total_at_least=live.total_at_least,
+        caller=number or NONE, caller_name=call.caller_name, queue=call.queue_name or call.queue_id or NONE,
+        kind=call.kind or NONE, agent=call.agent_name or call.agent_id or NONE,
+        sort_key=sort_key(live, ref), missed=live.missed > 0,
+    )
+
+
+def cell_view(card: Card, ref: str, news: AttemptNews | None, flags: Flags, now: int) -> CellView:
+    """The takeover cell alone, for the answer to a click."""
+    return _cell(card, ref, news, news.shown(now) if news else False, flags)
+
+
+def _cell(card: Card, ref: str, news: AttemptNews | None, shown: bool, flags: Flags) -> CellView:
+    button = "none" if not flags.may_take_over else "off" if news and news.is_open else "ready"
+    line = "" if flags.own_session else card.line
+    if news is None or not shown:
+        rev = 0 if news is None else 2 * news.version + 1
+        return CellView(ref=ref, state="idle", rev=rev, button=button, line=line)
+    said = words.outcome(news)
+    return CellView(
+        ref=ref, state=CELLS[news.state], rev=2 * news.version, button=button, line=line, code=news.code,
+        title=said.title, vendor_message=news.message if said.show_message else "", advice=said.advice,
+        actor=news.actor_name, since=news.began if CELLS[news.state] == "pending" else None,
+    )
+
+
+_BLANK_TIME = re.compile(r'(data-since="(\d+)"[^>]*>)(?=</)')
+
+
+def with_elapsed(html: str, now: int) -> SafeString:
+    """First paint: writes the elapsed time into each empty element that has a `data-since`."""
+    filled = _BLANK_TIME.sub(lambda found: found[1] + _elapsed_text(found[1], now - int(found[2])), html)
+    return mark_safe(filled)  # noqa: S308 - rendered and escaped by our own templates; only digits were added
+
+
+def _elapsed_text(tag: str, elapsed_ms: int) -> str:
+    return ("≥ " if 'data-at-least="yes"' in tag else "") + elapsed(elapsed_ms)
+
+
+def elapsed(milliseconds: int) -> str:
+    """m:ss, from one hour on h:mm:ss; never negative."""
+    seconds = max(0, milliseconds) // 1000
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"

@@ -1,0 +1,199 @@
+"""daphne's `Server` with our tasks in its event loop, our socket protocol, and an orderly end.
+
+The only module that leans on insides of daphne, autobahn and Twisted (pinned together; `missing()` names what a
+new version took away, and `serve` refuses to start then).
+"""
+
+# daphne installs the asyncio reactor on import and must come before anything that imports Twisted.
+from daphne.server import Server  # isort: skip
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from autobahn.twisted.websocket import ConnectionDeny
+from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.logger import FilteringLogObserver, LogLevel, LogLevelFilterPredicate, STDLibLogObserver
+from twisted.logger import globalLogPublisher as twisted_log
+
+from dashboard.fanout import RESTART
+from dashboard.station import Station
+
+logger = logging.getLogger(__name__)
+
+SPREAD_S = 5.0  # sockets are closed over this time, so that their screens do not come back all at once
+TAKEOVER_WAIT_S = 13.0  # a takeover's deadline and a second
+HANDSHAKES = 50
+OPTIONS: dict[str, Any] = {
+    "server_name": None, "websocket_handshake_timeout": 20, "websocket_connect_timeout": 20,
+    "websocket_max_message_size": 4096, "websocket_max_frame_size": 4096, "websocket_timeout": -1,
+    "ping_interval": 20, "ping_timeout": 20, "http_timeout": 30, "application_close_timeout": 15, "verbosity": 1,
+}
+LEANS_ON = {
+    WebSocketProtocol: ("onConnect", "onOpen", "onClose", "serverClose", "serverSend", "serverReject",
+                        "sendCloseFrame", "sendFrame", "STATE_OPEN", "STATE_CONNECTING"),
+    Server: ("listen_success", "kill_all_applications", "run"),
+}
+
+
+def missing() -> list[str]:
+    """Attributes we use that the installed versions do not have."""
+    return [f"{kind.__name__}.{name}" for kind, names in LEANS_ON.items() for name in names if not hasattr(kind, name)]
+
+
+class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
+    """Any close code, no cap on what we send, and a gate before the handshake."""
+
+    counted = False
+
+    def onConnect(self, request: Any) -> Any:  # noqa: N802 - autobahn's name
+        server: BoardServer = self.factory.server_class
+        if server.station.draining or server.handshakes >= HANDSHAKES:
+            raise ConnectionDeny(503, "busy")
+        server.handshakes += 1
+        self.counted = True
+        return super().onConnect(request)
+
+    def onOpen(self) -> None:  # noqa: N802
+        self._handshake_over()
+        super().onOpen()
+        if self.factory.server_class.station.draining:
+            self.serverClose(RESTART)
+
+    def onClose(self, was_clean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802
+        self._handshake_over()
+        if self in self.factory.server_class.connections:  # not when the gate refused it: daphne never knew it
+            super().onClose(was_clean, code, reason)
+
+    def serverReject(self) -> None:  # noqa: N802
+        if hasattr(self, "handshake_deferred"):
+            super().serverReject()
+
+    def serverClose(self, code: int | None = None) -> None:  # noqa: N802
+        # autobahn's sendClose takes 1000 and 3000-4999 only; 1012 and 1013 would arrive as 1011.
+        if self.state == self.STATE_OPEN:
+            self.sendCloseFrame(code=code or 1000)
+
+    def serverSend(self, content: Any, binary: bool = False) -> None:  # noqa: N802
+        # sendMessage applies the incoming size limit to what we send, and raises while a close is under way.
+        if self.state == self.STATE_CONNECTING:
+            self.serverAccept()
+        if self.state == self.STATE_OPEN:
+            self.sendFrame(opcode=2 if binary else 1, payload=content if binary else content.encode())
+
+    def _handshake_over(self) -> None:
+        if self.counted:
+            self.counted = False
+            self.factory.server_class.handshakes -= 1
+
+
+class BoardServer(Server):  # type: ignore[misc]
+    """`run()` blocks until drained; then `exit_code` says how it went."""
+
+    def __init__(self, application: Any, endpoints: list[str], station: Station,
+                 on_listening: Callable[[], None] = lambda: None) -> None:
+        self.station, self.on_listening = station, on_listening
+        self.handshakes = 0
+        self.ports: list[Any] = []
+        self.failed = False
+        self.tasks: list[asyncio.Task[None]] = []
+        self._drain: asyncio.Task[None] | None = None
+        super().__init__(application, endpoints, signal_handlers=False, ready_callable=self._ready, **OPTIONS)
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.failed or not self.ports else 0
+
+    def run(self) -> None:
+        super().run()
+        loop = reactor._asyncioEventloop
+        left = [task for task in asyncio.all_tasks(loop) if not task.done()]
+        for task in left:  # a coroutine that still waits when the interpreter ends can crash it
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=2))
+
+    def listen_success(self, port: Any) -> None:
+        self.ports.append(port)
+        super().listen_success(port)
+
+    def _ready(self) -> None:
+        """Runs once the port is bound and before the first request is read."""
+        if not self.ports:
+            return
+        loop = asyncio.get_event_loop()
+        self.ws_factory.protocol = BoardProtocol
+        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=5)
+        self.http_factory.log = lambda request: None  # Twisted's own access line prints whole addresses
+        errors = FilteringLogObserver(STDLibLogObserver("twisted"), [LogLevelFilterPredicate(LogLevel.error)])
+        twisted_log.addObserver(errors)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.begin_drain)
+        self.tasks = [self._watched(make, loop) for make in self.station.tasks()]
+        self.on_listening()
+
+    def _watched(self, make: Callable[[], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop) -> Any:
+        task = loop.create_task(make())
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def _task_ended(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelled() or self.station.draining:
+            return
+        logger.critical("a background task ended: %r", task, exc_info=task.exception())
+        self.failed = True
+        self.begin_drain()
+
+    # ── the end ────────────────────────────────────────────────────────────────────────────────────
+    def begin_drain(self) -> None:
+        """First signal: let what runs finish. Second: straight to the end. Exit code 0 either way."""
+        if self._drain is None:
+            logger.info("draining")
+            self.station.draining = True
+            self._drain = asyncio.get_event_loop().create_task(self._drain_then_stop())
+        else:
+            self._drain.cancel()
+
+    async def _drain_then_stop(self) -> None:
+        try:
+            await asyncio.gather(self._close_sockets(), self._requests_done())
+        except asyncio.CancelledError:
+            logger.info("second signal: not waiting any longer")
+        for port in self.ports:
+            port.stopListening()
+        for task in self.tasks:
+            task.cancel()
+        await self.station.polls.stop()
+        reactor.stop()
+
+    async def _close_sockets(self) -> None:
+        members = self.station.hub.members
+        random.shuffle(members)
+        for member in members:
+            member.close(RESTART)
+            await asyncio.sleep(SPREAD_S / len(members))
+
+    async def _requests_done(self) -> None:
+        deadline = asyncio.get_event_loop().time() + TAKEOVER_WAIT_S
+        while asyncio.get_event_loop().time() < deadline and self._requests():
+            await asyncio.sleep(0.05)  # daphne offers no event for "request finished"
+
+    def _requests(self) -> list[Any]:
+        return [
+            details for protocol, details in self.connections.items()
+            if not isinstance(protocol, WebSocketProtocol)
+            and (task := details.get("application_instance")) and not task.done()
+        ]
+
+    def kill_all_applications(self) -> Any:
+        # The stock hook raises KeyError when an application has been reaped, and then cancels nothing.
+        left = [task for details in self.connections.values()
+                if (task := details.get("application_instance")) and not task.done()]
+        for task in left:
+            task.cancel()
+        return Deferred.fromFuture(asyncio.ensure_future(asyncio.wait(left, timeout=3))) if left else None

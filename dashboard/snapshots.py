@@ -1,0 +1,50 @@
+"""Boards in the database: packed, compressed, sealed. Blocking: run off the loop."""
+
+import msgspec
+
+from dashboard.board import Board
+from dashboard.models import Account, BoardSnapshot, Queue
+from queue_api.credentials import seal_bytes, unseal_bytes
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Board)
+
+
+def pack(board: Board) -> bytes:
+    return _encoder.encode(board)
+
+
+def unpack(data: bytes) -> Board:
+    """Raises msgspec.DecodeError for anything that is not a board of this version."""
+    return _decoder.decode(data)
+
+
+def _context(account: Account) -> str:
+    return f"board:{account.uid}"
+
+
+def save_board(board: Board, account: Account) -> bool:
+    """Whether it was kept: an older fence never overwrites a newer one."""
+    values = {"fence": board.fence, "seq": board.seq, "payload": seal_bytes(pack(board), _context(account))}
+    mine = BoardSnapshot.objects.filter(account=account, fence__lte=board.fence)
+    if mine.update(**values):
+        return True
+    _, created = BoardSnapshot.objects.get_or_create(account=account, defaults=values)
+    return created
+
+
+def load_board(account: Account) -> Board | None:
+    """The kept board, or None when there is none or it was written by another version."""
+    row = BoardSnapshot.objects.filter(account=account).first()
+    if row is None:
+        return None
+    try:
+        return unpack(unseal_bytes(bytes(row.payload), _context(account)))
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
+def note_queues(account: Account, names: dict[str, str]) -> None:
+    """Makes rows for queues seen for the first time, so that an administrator can give them to people."""
+    rows = [Queue(account=account, key=key, name=name[:120]) for key, name in names.items()]
+    Queue.objects.bulk_create(rows, ignore_conflicts=True)

@@ -1,0 +1,144 @@
+"""One server process: wires poller, layer, database and screens together, and keeps its background tasks.
+
+    poll desk --board--> publish ──> mirror of this process
+                            └──────> layer ──> mirrors of the others
+    every 5 s, or when the doorbell rings: read the database (snapshots, attempts, generations)
+    every 15 s, or when the configuration changed: re-read sessions and rights of all sockets
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from dashboard import lease, sessions
+from dashboard.board import Board
+from dashboard.fanout import SIGN_IN, Hub, hub
+from dashboard.generation import CONFIG
+from dashboard.layer import Layer, Message
+from dashboard.mirror import Mirror, mirror, read_news
+from dashboard.offloop import Desk
+from dashboard.poll_desk import PollDesk
+from dashboard.snapshots import pack, unpack
+
+logger = logging.getLogger(__name__)
+
+READ_S = 5.0
+SWEEP_S = 15.0
+
+
+class Station:
+    """Everything of one process that is not a request. Module-level, since views and consumers must find it."""
+
+    def __init__(self, source: Mirror, screens: Hub) -> None:
+        self.mirror, self.hub = source, screens
+        self.layer = Layer()
+        self.holder = secrets.token_hex(8)
+        self.draining = False
+        self.polls = PollDesk(self.publish, self.holder)
+        self.desk = Desk("station")
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._bell = asyncio.Event()
+        self._config_seen = -1
+        self._swept_at = 0.0
+
+    def tasks(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What `serve` must keep running: the end of any of them ends the process."""
+        return [self.read_forever, lambda: self.layer.run(self.on_message), self.hub.run, self.hub.tick]
+
+    # ── boards out ─────────────────────────────────────────────────────────────────────────────────
+    async def publish(self, board: Board, news: bool) -> None:
+        """To this process's mirror first: its own screens do not depend on the layer."""
+        if not self.mirror.offer(board):
+            self.mirror.beat(board.account, board.fence, board.seq, board.heard_at)
+        message: Message = {"type": "board", "data": pack(board)} if news else {
+            "type": "beat", "account": board.account, "fence": board.fence, "seq": board.seq,
+            "heard_at": board.heard_at,
+        }
+        await self.layer.send(message | {"from": self.holder})
+
+    # ── messages in ────────────────────────────────────────────────────────────────────────────────
+    def on_message(self, message: Message) -> None:
+        """Anything odd, also from another version, is as good as lost: the next reading repairs it."""
+        if message.get("from") == self.holder:
+            return
+        kind = message.get("type")
+        if kind == "board":
+            try:
+                self.mirror.offer(unpack(message["data"]))
+            except msgspec.DecodeError:
+                logger.warning("a board that cannot be read: another version is running?")
+        elif kind == "beat":
+            if not self.mirror.beat(message["account"], message["fence"], message["seq"], message["heard_at"]):
+                self._bell.set()
+        elif kind == "bell":
+            self._bell.set()
+        elif kind == "signed-out":
+            self._close_session(message["session"])
+
+    def ring(self) -> None:
+        """The database has news. From any thread; never waits, and a failure only delays the news to the next reading."""
+        loop = self.loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._ring_here)
+
+    def signed_out(self, session_key: str) -> None:
+        """Closes the sockets of a session that has ended, here and in the other processes. From any thread."""
+        loop = self.loop
+        if session_key and loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._signed_out_here, session_key)
+
+    def _signed_out_here(self, session_key: str) -> None:
+        self._close_session(session_key)
+        message: Message = {"type": "signed-out", "session": session_key, "from": self.holder}
+        self._telling = asyncio.ensure_future(self.layer.send(message))
+
+    def _close_session(self, session_key: str) -> None:
+        self.hub.close((m for m in self.hub.members if m.session_key == session_key), SIGN_IN)
+
+    def _ring_here(self) -> None:
+        self._bell.set()
+        self._telling = asyncio.ensure_future(self.layer.send({"type": "bell", "from": self.holder}))
+
+    # ── the database ───────────────────────────────────────────────────────────────────────────────
+    async def read_forever(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        while True:
+            await self.read_once()
+            try:
+                async with asyncio.timeout(READ_S):
+                    await self._bell.wait()
+            except TimeoutError:
+                pass
+            self._bell.clear()
+
+    async def read_once(self) -> None:
+        """One reading: newer boards and attempts; pollers and rights after a change of configuration."""
+        try:
+            positions = {pk: board.position for pk, board in self.mirror.boards.items()}
+            self.mirror.take(await self.desk.run(read_news, positions, self.mirror.version))
+            changed = self.mirror.generations.get(CONFIG, 0) != self._config_seen
+            if changed and not self.draining:
+                await self.polls.update()
+            if changed or time.monotonic() - self._swept_at >= SWEEP_S:
+                await self._sweep(changed)
+            self._config_seen = self.mirror.generations.get(CONFIG, 0)
+        except Exception as error:  # noqa: BLE001 - the database is away: boards go on, the next reading catches up
+            logger.warning("cannot read the database: %s: %s", type(error).__name__, error)
+
+    async def _sweep(self, rights_too: bool) -> None:
+        self._swept_at = time.monotonic()
+        holders, languages = sessions.holders_of(self.hub)
+        if holders:
+            sessions.carry_out(self.hub, await self.desk.run(sessions.judge, holders, languages, rights_too))
+
+    async def alone(self) -> dict[str, float]:
+        """Leases of other processes that are still running: on the in-memory layer they must not be."""
+        return await self.desk.run(lease.held_by_others, self.holder)
+
+
+station = Station(mirror, hub)

@@ -1,0 +1,84 @@
+"""The pages and the one action. The views are sync: a takeover runs to its end in its own thread, tab or no tab."""
+
+from http import HTTPStatus
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.access import Viewer, viewer_of
+from dashboard.asking import Answer, take_over
+from dashboard.clock import now_ms
+from dashboard.frames import picture
+from dashboard.mirror import mirror
+from dashboard.rows import with_elapsed
+
+
+def viewer_for(request: HttpRequest) -> Viewer | None:
+    return viewer_of(request.user, get_language() or "en")
+
+
+@require_safe
+@never_cache
+@login_required
+@ensure_csrf_cookie
+def board(request: HttpRequest) -> HttpResponse:
+    """The board, right at first paint and without a socket. Without queues: why, and whom to ask."""
+    viewer = viewer_for(request)
+    if viewer is None or not viewer.audience.scope:
+        return render(request, "dashboard/board_empty.html", {"user_name": request.user, "administrators": _admins()})
+    now = now_ms()
+    shown = picture(mirror, viewer.audience, now)
+    parts = shown.parts
+
+    def joined(prefix: str) -> str:
+        return with_elapsed("".join(html for name, html in parts.items() if name.startswith(prefix)), now)
+
+    return render(request, "dashboard/board.html", {
+        "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
+        "rows_html": with_elapsed("".join(shown.rows.values()), now),
+        "server_now": now, "user_name": viewer.name, "live_count": len(shown.rows),
+        "can_take_over": viewer.audience.may_take_over,
+    })
+
+
+def _admins() -> list[str]:
+    """Names of up to three administrators who could help."""
+    return [user.get_full_name() or user.get_username()
+            for user in User.objects.filter(is_active=True, is_superuser=True).order_by("pk")[:3]]
+
+
+@require_POST
+@never_cache
+def takeover_call(request: HttpRequest) -> HttpResponse:
+    """Answers the cell's HTML and a notice: 200 settled, 202 open, 403, 404, 409, 429, 503 (interface of the page)."""
+    viewer = viewer_for(request)
+    if viewer is None:
+        return _answer(request, Answer(HTTPStatus.FORBIDDEN, title=_("Signed out"), advice=_(
+            "Nothing was sent. Sign in and try again."), state="not-sent"))
+    answer = take_over(viewer, request.POST.get("call", ""), request.POST.get("key", ""), request.META["REMOTE_ADDR"])
+    return _answer(request, answer)
+
+
+def _answer(request: HttpRequest, answer: Answer) -> HttpResponse:
+    response = render(request, "dashboard/_answer.html", answer.context(), status=answer.status)
+    if answer.cell is None:
+        response["HX-Reswap"] = "none"
+    if answer.wait_s:
+        response["Retry-After"] = str(answer.wait_s)
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A stale page: said where the click was, never a bare 403."""
+    if not request.headers.get("HX-Request"):
+        return render(request, "403_csrf.html", {"reason": reason}, status=HTTPStatus.FORBIDDEN)
+    return _answer(request, Answer(HTTPStatus.FORBIDDEN, title=_("Nothing was sent"), state="not-sent", advice=_(
+        "This page is from an earlier sign-in. Reload it and try again.")))
+

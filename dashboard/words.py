@@ -1,0 +1,83 @@
+"""What is said about takeovers and feeds. One place, translatable; the vendor's own words stand beside ours."""
+
+import msgspec
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.board import Board
+from dashboard.takeover import AttemptNews
+from queue_api.errors import advice
+
+Text = Promise | str
+
+
+class Said(msgspec.Struct, frozen=True):
+    title: Text
+    advice: Text = ""
+    show_message: bool = True  # whether the message is the vendor's (or worth showing as it is)
+
+
+NOT_SENT: dict[str, Text] = {
+    "call-gone": _("DeepCall’s newest list no longer has this call. Nothing was sent."),
+    "old-board": _("The list is too old to act on. Nothing was sent; wait for a fresh one."),
+    "no-connection": _("DeepCall could not be reached. Nothing was sent; you can try again."),
+    "set-up": _("The account’s settings do not allow it. Nothing was sent; tell an administrator."),
+    "interrupted": _("The server stopped before asking. Nothing was sent; you can try again."),
+}
+OUTCOMES: dict[str, Said] = {
+    "accepted": Said(_("Accepted by DeepCall"), _("The list has not shown the move yet."), True),
+    "confirmed": Said(_("Moved"), "", False),
+    "not-confirmed": Said(_("Not confirmed"), _("DeepCall’s lists still show the old agent."), True),
+    "ended": Said(_("Call ended"), _("It left the list before the outcome was known."), True),
+    "abandoned": Said(_("Never known"), _("DeepCall gave no usable answer. Ask the agent whether the call moved."), True),
+}
+
+
+def outcome(news: AttemptNews) -> Said:
+    """Title and advice for an attempt's state; never more certain than what is known."""
+    if news.state in ("intent", "sent"):
+        return Said(_("%(name)s is taking over") % {"name": news.actor_name}, _("asking DeepCall"), False)
+    if news.state in OUTCOMES:
+        return OUTCOMES[news.state]
+    if news.state == "not-sent":
+        return Said(_("Not sent"), NOT_SENT.get(news.reason, ""), news.reason in ("set-up", "no-connection"))
+    known = advice("takeover", news.code) if news.code else None
+    if news.state == "unknown":
+        look = _("It may have moved. Look at the list before you try again.")
+        return Said(_("Outcome not known"), known.supervisor if known else look, True)
+    title = _("Busy") if news.state == "busy" else _("Refused")
+    return Said(title, known.supervisor if known else "", True)
+
+
+HEALTH: dict[str, Text] = {
+    "fresh": _("fresh"), "late": _("late"), "failing": _("failing"), "incomplete": _("incomplete"),
+    "never": _("no list yet"),
+}
+
+
+def feed_trouble(board: Board | None, state: str, hop: str) -> Text:
+    """What is wrong with a feed, and what an administrator can do. Empty when nothing is."""
+    if state == "fresh":
+        return ""
+    if hop == "poller":
+        return _("Callboard’s poller is not running, so nothing new can be shown. An administrator should look "
+                 "at the server.")
+    if state == "never":
+        return _("No list has come from DeepCall yet.")
+    if state == "late":
+        return _("DeepCall answers too slowly. What you see is old.")
+    feed = board.feed if board else None
+    if state == "incomplete" and feed:
+        return _("DeepCall says it has %(total)s calls and sent %(received)s. No call is called ended meanwhile. "
+                 "An administrator should raise the limit in the list request.") % {
+                     "total": feed.declared_total, "received": feed.received}
+    return _failure(feed.code, feed.message) if feed else ""
+
+
+def _failure(code: str, message: str) -> Text:
+    if not code:
+        return _("DeepCall is not answering (%(message)s). An administrator should check the base URL and the "
+                 "network.") % {"message": message}
+    known = advice("list", code)
+    return _("%(title)s (code %(code)s: %(message)s). %(advice)s") % {
+        "title": known.title, "code": code, "message": message, "advice": known.administrator}

@@ -1,0 +1,281 @@
+"""Upstream rows -> typed calls, once, at the edge. Tolerant and table-driven: the row fields are not documented.
+
+Each of our fields has a list of upstream names tried in order (`FieldMap`); an account can replace any list.
+Nothing in a row can raise: what cannot be read is left out, what cannot be identified is counted.
+"""
+
+import enum
+import math
+import re
+import zoneinfo
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from queue_api.errors import TAKEOVER, RequestInvalid
+
+
+class CallState(enum.StrEnum):
+    WAITING = "waiting"
+    RINGING = "ringing"
+    TALKING = "talking"
+    HOLD = "hold"
+    UNKNOWN = "unknown"
+
+
+FIELD_NAMES: dict[str, tuple[str, ...]] = {  # inferred from sibling endpoints; see docs on connecting an account
+    "call_id": ("callId", "call_id", "callid", "id"),
+    "caller": ("callernumber", "callerNumber", "cNumber", "caller_number", "customer_number"),
+    "caller_name": ("callerName", "caller_name", "contactName", "name"),
+    "agent_id": ("agentid", "agentId", "agent_id", "masterAgent"),
+    "agent_name": ("agentName", "agent_name"),
+    "queue_id": ("groupId", "group_id", "masterGroupId", "queueId"),
+    "queue_name": ("groupName", "group_name", "queueName", "queue"),
+    "kind": ("cType", "type", "direction"),
+    "called_number": ("did", "DID"),
+    "state": ("status", "state", "callStatus"),
+    "entered_at": ("queueTime", "startTime", "ivrSTime", "created_at"),
+    "answered_at": ("answerTime", "firstAnswerTime", "answered_at"),
+}
+STATE_WORDS: dict[CallState, tuple[str, ...]] = {
+    CallState.WAITING: ("waiting", "queue", "queued", "inqueue"),
+    CallState.RINGING: ("ringing", "ring", "dialing", "connecting"),
+    CallState.TALKING: ("talking", "answered", "connected", "live", "active", "incall"),
+    CallState.HOLD: ("hold", "onhold", "held"),
+}
+NAME_LENGTH, ID_LENGTH, NUMBER_LENGTH = 120, 128, 40
+UNKNOWN_WORDS_KEPT = 20
+EARLIEST_MS = 946_684_800_000  # 2000-01-01; anything before is a placeholder
+AHEAD_MS = 86_400_000
+
+# Control, bidirectional and zero-width characters: invisible, and able to make text read as something else.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One live call as DeepCall lists it. Empty text: not given. Times in epoch ms UTC, None: not known."""
+
+    key: str  # identity inside the account: call id, else caller number + agent id
+    call_id: str = ""
+    caller: str = ""
+    caller_name: str = ""
+    agent_id: str = ""
+    agent_name: str = ""
+    queue_id: str = ""
+    queue_name: str = ""
+    kind: str = ""
+    called_number: str = ""
+    state: CallState = CallState.UNKNOWN
+    entered_at: int | None = None
+    answered_at: int | None = None
+
+    @property
+    def queue_key(self) -> str:
+        """The queue's identity inside the account: its id, else its casefolded name, "" when neither is given."""
+        return self.queue_id or self.queue_name.casefold()
+
+
+class FieldMap(msgspec.Struct, frozen=True):
+    """An account's dialect: names per field, and the state each word means (words as `word_key` folds them)."""
+
+    names: dict[str, tuple[str, ...]]
+    words: dict[str, CallState]
+
+    @classmethod
+    def default(cls) -> "FieldMap":
+        return cls.with_overrides({}, {})
+
+    @classmethod
+    def with_overrides(cls, fields: Mapping[str, Any], states: Mapping[str, Any]) -> "FieldMap":
+        """An override replaces the default list of that field or state. Raises ValueError naming what is wrong."""
+        _check_table(fields, list(FIELD_NAMES), "field")
+        _check_table(states, [state.value for state in STATE_WORDS], "state")
+        names = FIELD_NAMES | {field: tuple(given) for field, given in fields.items()}
+        words = {
+            word_key(word): state
+            for state, defaults in STATE_WORDS.items()
+            for word in states.get(state.value, defaults)
+        }
+        return cls(names=names, words=words)
+
+
+class ParsedRows(msgspec.Struct, frozen=True):
+    """`unusable`: rows without an identity; `duplicates`: rows whose key had come before (the first wins)."""
+
+    calls: tuple[Call, ...]
+    unusable: int
+    duplicates: int
+    unknown_words: frozenset[str]
+
+
+class TakeoverTarget(msgspec.Struct, frozen=True):
+    """How a takeover names its call; empty fields are not sent. Spelling as on the wire is the client's business."""
+
+    call_id: str = ""
+    callernumber: str = ""
+    agentid: str = ""
+
+
+def _check_table(table: Mapping[str, Any], known: list[str], what: str) -> None:
+    """Raises ValueError unless `table` maps known names to lists of text."""
+    if not isinstance(table, Mapping):
+        raise ValueError(f"This must be a JSON object of {what}s, each with a list of upstream words.")
+    for name, given in table.items():
+        if name not in known:
+            raise ValueError(f"“{name}” is no {what} of ours. Ours are: {', '.join(known)}.")
+        if not isinstance(given, list | tuple) or not given or not all(isinstance(word, str) for word in given):
+            raise ValueError(f'The names for “{name}” must be a list of text, for example ["msisdn"].')
+
+
+def word_key(word: str) -> str:
+    return re.sub(r"[\s_-]", "", word).casefold()
+
+
+def parse_rows(rows: Sequence[Any], field_map: FieldMap, zone: str, now_ms: int) -> ParsedRows:
+    """Calls out of the upstream's rows. `zone`: of times without one; `now_ms` judges what is plausible."""
+    calls: dict[str, Call] = {}
+    unusable = duplicates = 0
+    unknown: set[str] = set()
+    timezone = zoneinfo.ZoneInfo(zone)
+    for row in rows:
+        call = _parse_row(row, field_map, timezone, now_ms, unknown) if isinstance(row, dict) else None
+        if call is None:
+            unusable += 1
+        elif call.key in calls:
+            duplicates += 1
+        else:
+            calls[call.key] = call
+    return ParsedRows(tuple(calls.values()), unusable, duplicates, frozenset(sorted(unknown)[:UNKNOWN_WORDS_KEPT]))
+
+
+def find_rows(body: Mapping[str, Any]) -> tuple[list[Any] | None, int | None]:
+    """The row list (None: nowhere) and the declared total (None: not declared), wherever the answer nests them."""
+    for holder in _holders(body):
+        for name in ("data", "response", "list", "calls", "rows"):
+            rows = holder.get(name)
+            if isinstance(rows, list):
+                return rows, _declared_total(body)
+    return None, _declared_total(body)
+
+
+def _holders(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield body
+    for name in ("data", "response"):
+        inner = body.get(name)
+        if isinstance(inner, dict):
+            yield inner
+
+
+def _declared_total(body: Mapping[str, Any]) -> int | None:
+    for holder in _holders(body):
+        for name in ("total", "count", "recordsTotal"):
+            text = as_id(holder.get(name))
+            if text.isascii() and text.isdigit() and len(text) < 10:
+                return int(text)
+    return None
+
+
+def _parse_row(row: dict[Any, Any], field_map: FieldMap, zone: zoneinfo.ZoneInfo, now_ms: int,
+               unknown: set[str]) -> Call | None:
+    def text(field: str, length: int) -> str:
+        return next((found for name in field_map.names[field] if (found := as_id(row.get(name), length))), "")
+
+    def moment(field: str) -> int | None:
+        times = (as_time(row.get(name), zone, now_ms) for name in field_map.names[field])
+        return next((found for found in times if found is not None), None)
+
+    call_id, caller, agent_id = text("call_id", ID_LENGTH), text("caller", NUMBER_LENGTH), text("agent_id", ID_LENGTH)
+    key = call_id or (f"{caller}|{agent_id}" if caller and agent_id else "")
+    if not key:
+        return None
+    agent_name, answered_at = text("agent_name", NAME_LENGTH), moment("answered_at")
+    state = _state(text("state", NAME_LENGTH), bool(agent_id or agent_name), answered_at, field_map, unknown)
+    return Call(
+        key=key, call_id=call_id, caller=caller, agent_id=agent_id, agent_name=agent_name, state=state,
+        caller_name=text("caller_name", NAME_LENGTH), queue_id=text("queue_id", ID_LENGTH),
+        queue_name=text("queue_name", NAME_LENGTH), kind=text("kind", 20),
+        called_number=text("called_number", NUMBER_LENGTH), entered_at=moment("entered_at"), answered_at=answered_at,
+    )
+
+
+def _state(word: str, has_agent: bool, answered_at: int | None, field_map: FieldMap, unknown: set[str]) -> CallState:
+    if word:
+        state = field_map.words.get(word_key(word))
+        if state is None:
+            unknown.add(word)
+        return state or CallState.UNKNOWN
+    if not has_agent:
+        return CallState.WAITING
+    return CallState.TALKING if answered_at is not None else CallState.RINGING
+
+
+def as_id(value: object, length: int = ID_LENGTH) -> str:
+    """Text as we keep it: ids may come as strings or numbers; "" for anything that is neither."""
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() and abs(value) < 1e15 else value
+        if isinstance(value, float) and not math.isfinite(value):
+            return ""
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**length else ""
+    return _INVISIBLE.sub("", value).strip()[:length].strip() if isinstance(value, str) else ""
+
+
+def as_time(value: object, zone: zoneinfo.ZoneInfo, now_ms: int) -> int | None:
+    """Epoch ms from any of the forms upstream uses; None for missing, placeholder or implausible ones."""
+    if isinstance(value, str):
+        value = _from_text(value.strip(), zone)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e17 < value < 1e17:
+        return None  # NaN fails the comparison, too
+    milliseconds = int(value if abs(value) >= 1e11 else value * 1000)
+    return milliseconds if EARLIEST_MS <= milliseconds <= now_ms + AHEAD_MS else None
+
+
+def _from_text(text: str, zone: zoneinfo.ZoneInfo) -> float | None:
+    if re.fullmatch(r"\d{1,16}(\.\d{1,9})?", text):
+        return float(text)
+    try:
+        moment = datetime.fromisoformat(text[:40])
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        return moment.astimezone(UTC).timestamp() * 1000
+    except (ValueError, OverflowError):
+        return None
+
+
+def is_masked(number: str) -> bool:
+    """Whether a number has anything but digits and dialling punctuation: such a one is never sent back."""
+    return not re.fullmatch(r"\+?[0-9][0-9 ().-]*", number)
+
+
+WAYS: dict[str, tuple[str, ...]] = {
+    "call-and-agent": ("call_id", "agentid"),
+    "number-and-agent": ("callernumber", "agentid"),
+    "number-and-call": ("callernumber", "call_id"),
+    "call-only": ("call_id",),
+}
+WIRE_NAMES = {"call_id": "callId", "callernumber": "callernumber", "agentid": "agentid"}
+
+
+def name_call(call: Call, way: str, own_agent_id: str = "") -> TakeoverTarget:
+    """How to name `call` to callTakeover: the chosen way, else the next one that has all its fields.
+
+    "auto" is call id and agent with an agent, number and call id without, the call id alone last. `own_agent_id`:
+    the account takes `agentid` for the taker's. Raises RequestInvalid naming the missing field.
+    """
+    have = {
+        "call_id": call.call_id,
+        "callernumber": "" if is_masked(call.caller) else call.caller,
+        "agentid": own_agent_id or call.agent_id,
+    }
+    order = ["call-and-agent", "number-and-call", "call-only", "number-and-agent"]
+    if way in WAYS:
+        order = [way, *(other for other in order if other != way)]
+    for candidate in order:
+        if all(have[field] for field in WAYS[candidate]):
+            return TakeoverTarget(**{field: have[field] for field in WAYS[candidate]})
+    missing = [WIRE_NAMES[field] for field in WAYS[order[0]] if not have[field]]
+    raise RequestInvalid(TAKEOVER, message=f"The call cannot be named: {', '.join(missing)} is missing.")

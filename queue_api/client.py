@@ -1,0 +1,325 @@
+"""QueueClient: the one way to DeepCall, and the only module that knows httpx.
+
+Each call has one total deadline (httpx's own limits are per read: a dripping answer would never end), reads its answer
+as a stream with a cap, follows no redirect and no proxy from the environment. A takeover uses a connection of its own:
+on a kept one, "closed while idle" and "acted, then cut" look the same. Bodies are never logged: credentials are in them.
+"""
+
+import asyncio
+import json
+import random
+import re
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx  # noqa: TID251 - the one place
+import msgspec
+
+from queue_api.answers import OddAnswer, Outcome, list_outcome, outcome_of, read_answer
+from queue_api.calls import WIRE_NAMES, Call, FieldMap, TakeoverTarget, find_rows, parse_rows
+from queue_api.credentials import Credentials
+from queue_api.errors import (
+    BUSY_CODE,
+    GONE_CODE,
+    LIST,
+    REFUSING_STATUSES,
+    TAKEOVER,
+    VENDOR_SIDE_CODES,
+    Busy,
+    NotSent,
+    NoUsableAnswer,
+    QueueApiError,
+    Refused,
+    RequestInvalid,
+    Untrusted,
+)
+
+LIST_DEADLINE_S, TAKEOVER_DEADLINE_S = 5.0, 12.0
+CONNECT_S = 3.0  # below the deadline, so that "never connected" is told from "never answered"
+LIST_CAP, TAKEOVER_CAP = 5 * 1024 * 1024, 64 * 1024
+BUSY_WAITS_S, BUSY_LIMIT_S = (0.5, 1.0), 8.0
+TAKEOVER_PATH = "queue/callTakeover"
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """All that is needed to ask one account. `zone`: of the times DeepCall writes without one."""
+
+    base_url: str
+    credentials: Credentials
+    list_path: str = "queue/list"
+    list_request: dict[str, Any] = {}
+    field_map: FieldMap = msgspec.field(default_factory=FieldMap.default)
+    zone: str = "Asia/Kolkata"
+    allow_private: bool = False
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """One list as received. `declared_total`: what DeepCall says there is, None when it does not say."""
+
+    calls: tuple[Call, ...]
+    received: int = 0
+    unusable: int = 0
+    duplicates: int = 0
+    declared_total: int | None = None
+    unknown_words: frozenset[str] = frozenset()
+    upstream_now_ms: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.declared_total is None or self.declared_total <= self.received
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """DeepCall said success. What that means for the call, only a later list shows."""
+
+    message: str
+    tries: int
+    http_status: int = 200
+
+
+class Reply(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+    date_ms: int | None
+
+
+class QueueClient:
+    """Asks one account. Make it, use it and close it on one event loop. `transport` replaces the network in tests."""
+
+    def __init__(self, upstream: Upstream, *, transport: httpx.AsyncBaseTransport | None = None,
+                 list_deadline_s: float = LIST_DEADLINE_S, takeover_deadline_s: float = TAKEOVER_DEADLINE_S) -> None:
+        self.upstream = upstream
+        self.list_deadline_s, self.takeover_deadline_s = list_deadline_s, takeover_deadline_s
+        base = clean_base_url(upstream.base_url, upstream.allow_private)
+        self._list_url = f"{base}/api/v2/{clean_list_path(upstream.list_path)}"
+        self._takeover_url = f"{base}/api/v2/{TAKEOVER_PATH}"
+        self._lists = _http(transport, keep=1, timeout_s=list_deadline_s)
+        self._takeovers = _http(transport, keep=0, timeout_s=takeover_deadline_s)
+
+    async def aclose(self) -> None:
+        await self._lists.aclose()
+        await self._takeovers.aclose()
+
+    async def list_calls(self) -> Listing:
+        """All live calls. Raises QueueApiError (drawn in `queue_api/errors.py`), never anything of httpx's."""
+        credentials = self.upstream.credentials.for_lists()
+        _need_credentials(LIST, credentials)
+        carried = {name: value for name, value in self.upstream.list_request.items()
+                   if name.replace("_", "").lower() not in ("ssid", "userid", "token")}
+        reply = await self._within(self.list_deadline_s, LIST, self._post_list, carried | credentials)
+        answer = _understand(LIST, reply, list_outcome)
+        now_ms = int(datetime.now(UTC).timestamp() * 1000)
+        rows, total = find_rows(answer)
+        if rows is None:
+            raise NoUsableAnswer(LIST, message="The answer has no list of rows.", http_status=reply.status)
+        parsed = parse_rows(rows, self.upstream.field_map, self.upstream.zone, now_ms)
+        return Listing(calls=parsed.calls, received=len(rows), unusable=parsed.unusable, duplicates=parsed.duplicates,
+                       declared_total=total, unknown_words=parsed.unknown_words, upstream_now_ms=reply.date_ms)
+
+    async def take_over(self, target: TakeoverTarget) -> Accepted:
+        """Asks DeepCall to move the call, within one deadline for all tries together.
+
+        Tried again only after 1501 (at most two more posts in BUSY_LIMIT_S) and once after errors that prove that
+        nothing was sent. Raises QueueApiError; NoUsableAnswer means it may have moved.
+        """
+        body = check_target(target) | self.upstream.credentials.for_takeover()
+        _need_credentials(TAKEOVER, self.upstream.credentials.for_takeover())
+        attempt = _Tries()
+        try:
+            return await self._within(self.takeover_deadline_s, TAKEOVER, self._take_over, body, attempt)
+        except QueueApiError as error:
+            error.tries = max(1, attempt.count)
+            raise
+
+    async def _take_over(self, body: dict[str, str], attempt: "_Tries") -> Accepted:
+        loop = asyncio.get_running_loop()
+        began, connected_again = loop.time(), False
+        while True:
+            attempt.count += 1
+            try:
+                reply = await self._post(self._takeovers, TAKEOVER, self._takeover_url, body, TAKEOVER_CAP)
+                answer = _understand(TAKEOVER, reply, outcome_of)
+                return Accepted(outcome_of(answer).message, attempt.count, reply.status)
+            except Busy:
+                wait = next(attempt.waits, None)
+                if wait is None or loop.time() - began + wait > BUSY_LIMIT_S:
+                    raise
+                attempt.was_busy = True
+                await asyncio.sleep(wait)
+            except Untrusted:
+                raise
+            except NotSent:
+                if connected_again:
+                    raise
+                connected_again = True
+            except Refused as error:
+                if attempt.was_busy and error.code == GONE_CODE:  # our own first try may be what took it
+                    raise NoUsableAnswer(TAKEOVER, message=error.message, code=error.code,
+                                         http_status=error.http_status) from error
+                raise
+
+    async def _post_list(self, body: dict[str, Any]) -> Reply:
+        try:
+            return await self._post(self._lists, LIST, self._list_url, body, LIST_CAP)
+        except _Stale:
+            return await self._post(self._lists, LIST, self._list_url, body, LIST_CAP)
+
+    async def _within(self, limit_s: float, endpoint: str, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        try:
+            async with asyncio.timeout(limit_s):
+                return await work(*args)
+        except TimeoutError as error:
+            raise NoUsableAnswer(endpoint, message=f"No answer within {limit_s:g} s.") from error
+
+    async def _post(self, http: httpx.AsyncClient, endpoint: str, url: str, body: dict[str, Any], cap: int) -> Reply:
+        content = json.dumps(body).encode()
+        try:
+            async with http.stream("POST", url, content=content) as response:
+                return Reply(response.status_code, await _read(endpoint, response, cap), _date_ms(response))
+        except QueueApiError:
+            raise
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            raise _not_sent(endpoint, error) from error
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
+            kind = _Stale if endpoint == LIST else NoUsableAnswer
+            raise kind(endpoint, message=f"The connection broke before an answer came ({_name(error)}).") from error
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+            raise NoUsableAnswer(endpoint, message=f"The exchange failed ({_name(error)}).") from error
+
+
+class _Tries:
+    """How often one takeover was posted, and how long to wait after a 1501."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.was_busy = False
+        self.waits = iter([wait * random.uniform(0.5, 1.5) for wait in BUSY_WAITS_S])  # noqa: S311 - jitter
+
+
+class _Stale(NoUsableAnswer):
+    """The connection ended before any answer: perhaps only a kept one that had been closed. A list may be asked again."""
+
+
+def _http(transport: httpx.AsyncBaseTransport | None, keep: int, timeout_s: float) -> httpx.AsyncClient:
+    headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity",
+               "User-Agent": "Callboard"}
+    if not keep:
+        headers["Connection"] = "close"
+    return httpx.AsyncClient(
+        transport=transport, verify=_tls(), trust_env=False, follow_redirects=False, headers=headers,
+        timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)), limits=httpx.Limits(max_keepalive_connections=keep, keepalive_expiry=30),
+    )
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """One per process: building it reads all certificates, 20 ms of the loop's time."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+async def _read(endpoint: str, response: httpx.Response, cap: int) -> bytes:
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):  # unpacking happens before a cap could look
+        raise NoUsableAnswer(endpoint, message=f"The answer came packed ({encoding[:20]}).",
+                             http_status=response.status_code)
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_raw():
+        size += len(part)
+        if size > cap:
+            raise NoUsableAnswer(endpoint, message=f"The answer is larger than {cap // 1024} KiB.",
+                                 http_status=response.status_code)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _understand(endpoint: str, reply: Reply, outcome: Callable[[dict[str, Any]], Outcome]) -> dict[str, Any]:
+    """The answer of a success; every other one as its error."""
+    status = reply.status
+    if status in REFUSING_STATUSES:
+        raise Refused(endpoint, code=str(status), message=f"HTTP status {status}.", http_status=status)
+    if status != 200:
+        raise NoUsableAnswer(endpoint, code=str(status), message=f"HTTP status {status}.", http_status=status)
+    try:
+        answer = read_answer(reply.body)
+        said = outcome(answer)
+    except OddAnswer as error:
+        raise NoUsableAnswer(endpoint, message=f"The answer {error}.", http_status=status) from error
+    if said.success:
+        return answer
+    kind: type[QueueApiError] = Refused
+    if said.code == BUSY_CODE:
+        kind = Busy
+    elif said.code in VENDOR_SIDE_CODES:
+        kind = NoUsableAnswer
+    raise kind(endpoint, code=said.code, message=said.message, http_status=status)
+
+
+def _not_sent(endpoint: str, error: Exception) -> NotSent:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError):
+            return Untrusted(endpoint, message=f"The server could not prove who it is ({_name(seen)}).")
+        seen = seen.__cause__ or seen.__context__
+    return NotSent(endpoint, message=f"Could not connect ({_name(error)}).")
+
+
+def _name(error: BaseException) -> str:
+    """What happened in a word or two: the class, and the system's reason without addresses or bodies."""
+    reason = str(error).strip()
+    return f"{type(error).__name__}: {reason[:120]}" if reason else type(error).__name__
+
+
+def _date_ms(response: httpx.Response) -> int | None:
+    try:
+        return int(parsedate_to_datetime(response.headers["date"]).timestamp() * 1000)
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def _need_credentials(endpoint: str, fields: dict[str, str]) -> None:
+    if not fields:
+        raise RequestInvalid(endpoint, message="No credentials: an ssid, or a user id with its token, is missing.")
+
+
+def check_target(target: TakeoverTarget) -> dict[str, str]:
+    """The body's fields. Valid with `callId`, or with `callernumber` and `agentid` (vendor page); else RequestInvalid."""
+    body = {WIRE_NAMES[field]: value for field in WIRE_NAMES if (value := getattr(target, field))}
+    if "callId" not in body and not {"callernumber", "agentid"} <= body.keys():
+        missing = "callId" if "callernumber" not in body and "agentid" not in body else (
+            "agentid" if "callernumber" in body else "callernumber")
+        raise RequestInvalid(TAKEOVER, message=f"The call cannot be named: {missing} is missing.")
+    return body
+
+
+def clean_base_url(text: str, allow_private: bool) -> str:
+    """The address to put paths behind, without a trailing /api/v2. Raises ValueError that says what to do."""
+    text = text.strip()
+    if re.search(r"[\s\\\x00-\x1f\x7f]", text):
+        raise ValueError("The base URL has spaces, backslashes or control characters. Write it like https://host.")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"The base URL cannot be read ({error}). Write it like https://host.") from error
+    if parts.scheme not in (("https", "http") if allow_private else ("https",)):
+        raise ValueError("The base URL must begin with https://.")
+    if not host or parts.username or parts.password or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("The base URL is a host and perhaps a path, without a user, ? or #: https://host.")
+    path = re.sub(r"/api/v2(/queue)?/*$", "", parts.path.rstrip("/"), flags=re.IGNORECASE).rstrip("/")
+    if ".." in path or "//" in path or "%" in path:
+        raise ValueError("The base URL's path may not contain .., // or %.")
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{path}"
+
+
+def clean_list_path(text: str) -> str:
+    """The path below /api/v2/. Raises ValueError for anything that could leave it."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?", text):
+        raise ValueError("The list path is made of letters, digits, _ and -, with / between: queue/list.")
+    return text

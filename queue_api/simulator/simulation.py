@@ -1,0 +1,81 @@
+"""One simulated DeepCall: its world, its faults, its journal, and what is switched."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from queue_api.simulator.dialects import DIALECTS
+from queue_api.simulator.faults import FaultQueue
+from queue_api.simulator.journal import Journal
+from queue_api.simulator.world import World
+
+WHAT_THIS_IS = (
+    "This is a simulator of DeepCall's queue API for demo, training and tests. It is not DeepCall: "
+    "no real call is shown or moved."
+)
+
+
+def epoch_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Simulation:
+    """Everything the simulator knows.
+
+    `clock` gives epoch milliseconds; the world is run up to it whenever somebody asks.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 1,
+        calls: int = 24,
+        churn: float | None = None,
+        dialect: str = "default",
+        clock: Callable[[], int] = epoch_ms,
+    ) -> None:
+        self.seed, self._calls, self._churn, self._dialect = seed, calls, churn, dialect
+        self.clock = clock
+        self.faults = FaultQueue()
+        self.journal = Journal()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again as started: new calls, no faults, an empty journal."""
+        self.faults.clear()
+        self.journal.clear()
+        self.dialect = DIALECTS[self._dialect]
+        self.clock_offset_s = 0.0
+        self.being_taken: set[str] = set()
+        self.world = World(seed=self.seed, calls=self._calls, churn=self._churn, start_ms=self.clock())
+
+    def catch_up(self) -> World:
+        """The world as of now."""
+        self.world.advance(self.clock())
+        return self.world
+
+    def vendor_s(self) -> float:
+        """What the vendor's own clock shows, epoch seconds."""
+        return self.clock() / 1000 + self.clock_offset_s
+
+    def state(self) -> dict[str, Any]:
+        """What `GET /_simulator` tells."""
+        world = self.catch_up()
+        counts = dict.fromkeys(("waiting", "ringing", "talking", "hold"), 0)
+        for call in world.calls.values():
+            counts[call.state] += 1
+        return {
+            "simulator": True,
+            "about": WHAT_THIS_IS,
+            "now_ms": world.now_ms,
+            "seed": self.seed,
+            "calls": world.target,
+            "live": counts,
+            "churn": world.churn,
+            "frozen": world.frozen,
+            "dialect": self.dialect.name,
+            "clock_offset_s": self.clock_offset_s,
+            "faults": self.faults.switched_on(),
+            "asked": {name: len(self.journal.entries(name)) for name in ("list", "takeover", "other")},
+        }

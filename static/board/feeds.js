@@ -1,0 +1,64 @@
+// How old each account's data is, and what that does to its rows.
+
+import {everySecond, minutes, now, write} from "./clock.js";
+import * as layout from "./layout.js";
+import {say} from "./words.js";
+
+const host = document.getElementById("feeds");
+const MIN_LATE_MS = 5000;
+let marks = new Map(); // account -> health that its rows carry; absent: fresh
+
+export function start() {
+  everySecond(refresh);
+  refresh();
+}
+
+/** Takes over the times of the newest good lists: {feed pk: epoch ms}. */
+export function heard(asof = {}) {
+  for (const [pk, ms] of Object.entries(asof)) {
+    const feed = document.getElementById(`feed-${pk}`);
+    if (feed) feed.dataset.heard = ms;
+  }
+}
+
+/** Ages, lateness as seen from here, and the marks of the rows. */
+export function refresh() {
+  const old = new Map();
+  for (const feed of host.children) {
+    age(feed);
+    const health = feed.dataset.health === "fresh" && feed.dataset.late ? "late" : feed.dataset.health;
+    if (health !== "fresh") old.set(feed.dataset.accountFeed, health);
+  }
+  document.documentElement.dataset.fresh = {0: "all", [host.children.length]: "none"}[old.size] ?? "some";
+  if (!sameMarks(old)) remark(old);
+}
+
+// The server says when a feed is late. Should it fall silent itself, the page still knows.
+function age(feed) {
+  const {heard, interval} = feed.dataset;
+  const ms = heard ? Math.max(0, now() - heard) : null;
+  const late = ms !== null && ms > Math.max(3000 * interval, MIN_LATE_MS);
+  if (late) feed.dataset.late = "yes";
+  else delete feed.dataset.late;
+  write(feed.querySelector("[data-age]"), ms === null ? "" : say("ago", {age: short(ms)}));
+}
+
+function short(ms) {
+  return ms < 60000 ? say("seconds", {n: Math.floor(ms / 1000)}) : minutes(ms);
+}
+
+function sameMarks(next) {
+  return next.size === marks.size && [...next].every(([account, health]) => marks.get(account) === health);
+}
+
+function remark(next) {
+  marks = next;
+  for (const row of layout.all()) mark(row);
+}
+
+/** Gives a row the mark of its account; rows of a fresh account carry none. */
+export function mark(row) {
+  const health = marks.get(row.dataset.account);
+  if (health) row.dataset.feed = health;
+  else if (row.dataset.feed) delete row.dataset.feed;
+}

@@ -1,0 +1,121 @@
+// Where the rows stand. `order` mirrors the DOM: sorted by data-key, smallest first.
+//
+// On wide screens each row is moved to its place by a transform, which the browser does not count as a
+// layout shift and which costs no layout of the rows below. On narrow ones rows differ in height and flow.
+
+const ROW_PX = 38;
+const wide = matchMedia("(min-width: 900px)");
+const list = document.getElementById("list");
+const rows = document.getElementById("rows");
+const tops = new WeakMap();
+let order = [];
+
+export function start() {
+  order = [...rows.children];
+  wide.addEventListener("change", place);
+  place();
+}
+
+export const all = () => order;
+
+/** Puts a new row before the first one with a larger key. */
+export function insert(row) {
+  const at = slot(row.dataset.key);
+  rows.insertBefore(row, order[at] ?? null);
+  order.splice(at, 0, row);
+}
+
+export function remove(row) {
+  order.splice(order.indexOf(row), 1);
+  row.remove();
+}
+
+/** Puts a row whose key has changed where it belongs. */
+export function reorder(row) {
+  const from = order.indexOf(row);
+  order.splice(from, 1);
+  const at = slot(row.dataset.key);
+  order.splice(at, 0, row);
+  if (at !== from) move(row, order[at + 1] ?? null);
+}
+
+/** The row to go on from when `row` goes: the next one, else the one before. */
+export function neighbour(row) {
+  const at = order.indexOf(row);
+  return order[at + 1] ?? order[at - 1];
+}
+
+function slot(key) {
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (order[middle].dataset.key > key) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function move(row, before) {
+  if (rows.moveBefore) return rows.moveBefore(row, before);
+  const held = row.contains(document.activeElement) && document.activeElement;
+  rows.insertBefore(row, before);
+  if (held) held.focus({preventScroll: true}); // a node that is taken out and put back loses the focus
+}
+
+/** Runs `work`, then brings rows and height up to date, keeping what the reader looks at where it is. */
+export async function change(work) {
+  const anchor = topmost();
+  await work();
+  place();
+  if (anchor) keep(anchor);
+}
+
+function place() {
+  list.classList.toggle("placed", wide.matches);
+  list.dataset.empty = order.length ? "no" : "yes";
+  if (!wide.matches) return flow();
+  rows.style.height = `${order.length * ROW_PX}px`;
+  order.forEach((row, index) => {
+    if (tops.get(row) === index) return;
+    tops.set(row, index);
+    row.style.transform = `translateY(${index * ROW_PX}px)`;
+  });
+}
+
+function flow() {
+  if (!rows.style.height) return;
+  rows.style.height = "";
+  for (const row of order) {
+    row.style.transform = "";
+    tops.delete(row);
+  }
+}
+
+// The browser's own scroll anchoring does not see transforms.
+function topmost() {
+  if (!wide.matches || list.scrollTop < 1) return null;
+  const index = Math.floor(list.scrollTop / ROW_PX);
+  return {index, rows: order.slice(index, index + 100)};
+}
+
+function keep(anchor) {
+  const skipped = anchor.rows.findIndex((row) => row.isConnected);
+  if (skipped < 0) return;
+  const moved = order.indexOf(anchor.rows[skipped]) - anchor.index - skipped;
+  if (moved) list.scrollTop += moved * ROW_PX;
+}
+
+/** The rows on the screen; found by position, which is cheaper than watching each of a thousand rows. */
+export function rowsInView() {
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (order[middle].getBoundingClientRect().bottom <= 0) low = middle + 1;
+    else high = middle;
+  }
+  let end = low;
+  while (end < order.length && order[end].getBoundingClientRect().top < innerHeight) end += 1;
+  return order.slice(low, end);
+}

@@ -1,0 +1,136 @@
+// The socket: what state it is in, when to try again, and what the person is told.
+//
+// hx-ws opens it and opens it again; how long it waits, and whether at all, is decided here from the close code
+// (docs/protocol.md). The `htmx:ws:close` event comes before hx-ws decides.
+
+import * as clock from "./clock.js";
+import * as frames from "./frames.js";
+import * as notices from "./notices.js";
+import {element} from "./words.js";
+
+const SILENCE_MS = 25000; // the server ticks every 10 s
+const SHORT_MS = 10000; // a connection that did not live this long counts as a failure
+const GRACE_MS = 3000; // a restart is over in less; no need to alarm anybody
+const STOP = {4401: "signed-out", 4403: "revoked"};
+const SLOW = {1013: ["full", 5000, 15000], 4408: ["too-slow", 15000, 60000]};
+const RELOADED = "callboard-reloaded";
+
+const root = document.documentElement;
+const link = document.getElementById("link");
+let socket = null;
+let opened = 0;
+let heard = performance.now();
+let due = 0;
+let failures = 0;
+let stopped = false;
+let wasLive = false;
+let lastNews = 0; // the server's time of the last message, or of the page itself
+let alarm = 0;
+
+export function start() {
+  lastNews = Number(document.body.dataset.serverNow);
+  document.addEventListener("htmx:ws:after:connection", onOpen);
+  document.addEventListener("htmx:ws:before:message:incoming", onMessage);
+  document.addEventListener("htmx:ws:close", onClose);
+  // htmx looks for hx-ws:connect once, perhaps before hx-ws has run. Asking again does no harm.
+  document.addEventListener("DOMContentLoaded", () => htmx.process(link));
+  setInterval(check, 1000);
+  for (const name of ["visibilitychange", "online"]) addEventListener(name, check, true);
+  show("connecting");
+}
+
+function onOpen(event) {
+  socket = event.detail.connection.socket;
+  opened = heard = performance.now();
+  frames.connected(send);
+}
+
+// Live is a screen that hears something, not one whose socket is open.
+function onMessage(event) {
+  event.preventDefault();
+  heard = performance.now();
+  const message = JSON.parse(event.detail.message.data);
+  clock.heardAt(message.now, heard);
+  lastNews = message.now;
+  if (message.notice) return notices.add(message.notice);
+  event.detail.waitUntil(frames.receive(message).then(() => show("live")));
+}
+
+/** Sends now or never: nothing is kept for later. Says whether it could. */
+function send(message) {
+  if (socket?.readyState !== WebSocket.OPEN) return false;
+  socket.send(JSON.stringify(message));
+  return true;
+}
+
+function onClose(event) {
+  const {connection, code, reason} = event.detail;
+  if (reason !== "closed") return; // our own rebuild
+  connection.config.reconnectCodes = code in STOP ? [] : [code];
+  if (code in STOP) return stop(STOP[code]);
+  const wait = pause(code);
+  connection.attempt = 0;
+  Object.assign(connection.config, {reconnectDelay: wait, reconnectMaxDelay: wait, reconnectJitter: 0});
+  due = performance.now() + wait;
+  show(SLOW[code]?.[0] ?? "connecting");
+}
+
+function pause(code) {
+  const short = !opened || performance.now() - opened < SHORT_MS;
+  opened = 0;
+  failures = short ? failures + 1 : 0;
+  if (code in SLOW) {
+    const [, low, high] = SLOW[code];
+    return low + Math.random() * (high - low);
+  }
+  return Math.min(15000, (short ? 5000 : 500) * 2 ** Math.max(0, failures - 1)) * (0.7 + 0.6 * Math.random());
+}
+
+// Final, but the person may have signed in again in another tab: one reload finds out.
+function stop(state) {
+  stopped = true;
+  show(state);
+  if (sessionStorage.getItem(RELOADED)) return;
+  sessionStorage.setItem(RELOADED, state);
+  location.reload();
+}
+
+// A half-open socket never closes by itself, not even when told to: it is replaced.
+function check() {
+  forgetReload();
+  if (stopped || performance.now() - Math.max(heard, due) < SILENCE_MS) return;
+  heard = performance.now();
+  show("lost");
+  htmx.process(link, true);
+}
+
+function forgetReload() {
+  if (root.dataset.link === "live" && performance.now() - opened > SHORT_MS) sessionStorage.removeItem(RELOADED);
+}
+
+function show(state) {
+  if (root.dataset.link === state && (state !== "connecting" || alarm)) return;
+  root.dataset.link = state;
+  clearTimeout(alarm);
+  if (state === "live") return mend();
+  const calm = state === "connecting" && !root.dataset.cut;
+  alarm = setTimeout(() => cut(state), calm ? GRACE_MS : 0);
+}
+
+function mend() {
+  wasLive = true;
+  delete root.dataset.cut;
+  document.getElementById("cut").hidden = true;
+  clock.hold(null);
+}
+
+// From here on what the page shows is the past, and it says so.
+function cut(state) {
+  const name = state !== "connecting" ? state : wasLive ? "lost" : "never-linked";
+  const banner = document.getElementById("cut");
+  const icon = Object.assign(document.createElement("i"), {className: "icon"});
+  banner.replaceChildren(icon, element(name, {time: clock.timeOfDay(lastNews)}));
+  banner.hidden = false;
+  root.dataset.cut = "yes";
+  clock.hold(lastNews);
+}

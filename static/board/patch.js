@@ -1,0 +1,98 @@
+// Brings the page up to the server's HTML, touching only what differs: focus, selection and scroll stay.
+
+import {draw} from "./clock.js";
+import * as feeds from "./feeds.js";
+import * as layout from "./layout.js";
+
+// Set by the page, unknown to the server.
+const OURS = new Set(["style", "tabindex", "data-htmx-powered", "data-feed", "data-late"]);
+
+// Where an element belongs that a full board brings and the page does not have.
+const HOMES = {kpi: "kpis", feed: "feeds", banner: "banners"};
+
+/** Puts one element of a frame in its place, found by id; false when only a full board (`whole`) can help. */
+export function put(next, whole) {
+  const old = document.getElementById(next.id);
+  if (next.classList.contains("row")) return old ? putRow(old, next) : addRow(next);
+  if (!old && !whole) return false;
+  if (!old) return add(next);
+  patch(old, next);
+  draw(old);
+  return true;
+}
+
+function add(element) {
+  const home = document.getElementById(HOMES[element.className]);
+  home?.append(element);
+  draw(element);
+  return Boolean(home);
+}
+
+function addRow(row) {
+  feeds.mark(row);
+  draw(row);
+  layout.insert(row);
+  htmx.process(row);
+  return true;
+}
+
+function putRow(old, next) {
+  const key = old.dataset.key;
+  patch(old, next);
+  if (old.dataset.key !== key) layout.reorder(old);
+  draw(old);
+  return true;
+}
+
+/** Takes a row out. Left alone, the focus would fall to <body>. */
+export function drop(row) {
+  const held = row.contains(document.activeElement) && document.activeElement;
+  const next = held && layout.neighbour(row);
+  layout.remove(row);
+  if (held) (next?.querySelector("button") ?? document.getElementById("list")).focus({preventScroll: true});
+}
+
+function patch(old, next) {
+  if (settled(old, next)) return;
+  copyAttributes(next, old);
+  if (old.hasAttribute("data-since") || old.hasAttribute("data-age")) return;
+  if (sameShape(old, next)) old.childNodes.forEach((child, i) => patchNode(child, next.childNodes[i]));
+  else replace(old, next);
+}
+
+function patchNode(old, next) {
+  if (old.nodeType === Node.ELEMENT_NODE) patch(old, next);
+  else if (old.data !== next.data) old.data = next.data;
+}
+
+// A time's text is the clock's. Older news of a takeover never wins. htmx marks live buttons, so they never
+// equal what the server sent: they are compared part by part.
+function settled(old, next) {
+  if (old.dataset.rev !== undefined && next.dataset.rev !== undefined) return +old.dataset.rev >= +next.dataset.rev;
+  return old.isEqualNode(next);
+}
+
+function sameShape(old, next) {
+  const [mine, theirs] = [old.childNodes, next.childNodes];
+  if (mine.length !== theirs.length) return false;
+  for (let i = 0; i < mine.length; i += 1) {
+    if (mine[i].nodeName !== theirs[i].nodeName || mine[i].id !== theirs[i].id) return false;
+  }
+  return true;
+}
+
+function replace(old, next) {
+  const held = old.contains(document.activeElement) && document.activeElement.id;
+  old.replaceChildren(...next.childNodes);
+  htmx.process(old);
+  if (held) document.getElementById(held)?.focus({preventScroll: true});
+}
+
+function copyAttributes(from, to) {
+  for (const {name, value} of from.attributes) {
+    if (to.getAttribute(name) !== value) to.setAttribute(name, value);
+  }
+  for (const {name} of [...to.attributes]) {
+    if (!from.hasAttribute(name) && !OURS.has(name)) to.removeAttribute(name);
+  }
+}

@@ -1,0 +1,132 @@
+// The click: one POST, and whatever comes of it is said on the row and in the strip.
+//
+// The cell is the server's. `data-rev` grows with every change of it, and older news never replaces newer,
+// whether it comes as an answer or in a frame.
+
+import {resync} from "./frames.js";
+import * as notices from "./notices.js";
+import {element, say} from "./words.js";
+
+const TIMEOUT_MS = 20000; // the server is done after 12 s, whatever happens upstream
+const clicks = new WeakMap(); // button -> what its row said when it was pressed
+
+export function start() {
+  document.addEventListener("htmx:config:request", prepare);
+  document.addEventListener("htmx:before:request", (event) => asking(event.detail.ctx));
+  document.addEventListener("htmx:after:request", (event) => answered(event.detail.ctx));
+  document.addEventListener("htmx:response:error", (event) => refusedAtTheDoor(event.detail.ctx));
+  document.addEventListener("htmx:before:swap", keepNewer);
+  document.addEventListener("htmx:error", (event) => event.detail.ctx && noAnswer(event.detail.ctx));
+  document.addEventListener("submit", refreshToken, true);
+}
+
+// Signing in in another tab rotates the token, so it is read now and not when the page was made.
+function token() {
+  return document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]*)/)?.[1] ?? "";
+}
+
+function refreshToken({target}) {
+  const field = target.elements?.csrfmiddlewaretoken;
+  if (field) field.value = token() || field.value;
+}
+
+// One key per click: the server makes one attempt of however often it arrives.
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function prepare(event) {
+  const {request, sourceElement: button} = event.detail.ctx;
+  request.headers["X-CSRFToken"] = token();
+  if (button.dataset.action !== "takeover") return;
+  if (button.getAttribute("aria-disabled") === "true") return event.preventDefault();
+  request.body.set("key", newKey());
+  request.timeout = TIMEOUT_MS;
+}
+
+// aria-disabled, never disabled: a disabled button loses the focus.
+function asking({sourceElement: button}) {
+  const label = button.firstElementChild;
+  clicks.set(button, {label: label.textContent, rev: revision(button), caller: callerOf(button)});
+  button.setAttribute("aria-disabled", "true");
+  label.textContent = say("asking");
+}
+
+function giveBack(button) {
+  const click = clicks.get(button);
+  if (!click || revision(button) !== click.rev) return; // the server has spoken since
+  button.removeAttribute("aria-disabled");
+  button.firstElementChild.textContent = click.label;
+}
+
+function revision(button) {
+  return button.closest("[data-rev]")?.dataset.rev;
+}
+
+function callerOf(button) {
+  return button.closest(".row")?.querySelector("[data-field=caller]").textContent ?? "";
+}
+
+// htmx drops an answer, notices included, when the cell it is meant for has left the page.
+function answered(ctx) {
+  if (ctx.target?.isConnected !== false) return;
+  ctx.target = document.getElementById("notices");
+  ctx.swap = "none";
+}
+
+// 403 without a cell is the CSRF check: the view was never reached.
+function refusedAtTheDoor(ctx) {
+  if (ctx.response.status === 403 && !hasCell(ctx.text)) giveBack(ctx.sourceElement);
+}
+
+function hasCell(html) {
+  return /data-takeover=/.test(html);
+}
+
+function keepNewer(event) {
+  const {ctx, tasks} = event.detail;
+  if (!isOurs(ctx)) return;
+  if (ctx.response && !hasCell(ctx.text) && !tasks.some((task) => task.type === "partial")) return strange(event);
+  for (let i = tasks.length - 1; i >= 0; i -= 1) {
+    if (isOlder(tasks[i])) tasks.splice(i, 1);
+  }
+}
+
+function isOurs(ctx) {
+  return ctx.sourceElement?.dataset?.action === "takeover" || ctx.request?.action === "/takeover/";
+}
+
+function isOlder({target, fragment}) {
+  const [old, fresh] = [target?.dataset, fragment.firstElementChild?.dataset];
+  return Boolean(old?.rev && fresh?.rev && +fresh.rev <= +old.rev);
+}
+
+// Not an answer of ours: a proxy's error page, or the sign-in page after a redirect. It goes nowhere near the row.
+function strange(event) {
+  const {ctx} = event.detail;
+  event.preventDefault();
+  if (!ctx.response.raw.redirected && ctx.response.status !== 403) return noAnswer(ctx);
+  giveBack(ctx.sourceElement);
+  tell("notice-not-sent", ctx.sourceElement);
+}
+
+// Sent, and nobody here knows what came of it. Never sent again; the full board brings what the server knows.
+function noAnswer({sourceElement: button}) {
+  if (!clicks.has(button)) return;
+  tell("notice-unknown", button);
+  if (button.isConnected && revision(button) === clicks.get(button).rev) doubt(button.closest("[data-takeover]"));
+  resync(true);
+}
+
+function doubt(cell) {
+  cell.dataset.takeover = "unknown";
+  cell.dataset.rev = "-1"; // below any real one, so that the next news wins
+  cell.querySelector(".outcome").replaceChildren(...element("outcome-unknown").childNodes);
+}
+
+function tell(name, button) {
+  const notice = element(name);
+  notice.querySelector(".who").textContent = clicks.get(button)?.caller ?? "";
+  notices.add(notice);
+}

@@ -1,0 +1,91 @@
+"""A fixed cast: `supervisor` may take over in Sales, `observer` may look, `outsider` has other queues, `admin` sets up."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Permission, User
+
+from dashboard.mirror import mirror
+from dashboard.models import Account, Queue, Seat
+
+PASSWORD = "a-long-test-password"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without CALLBOARD_LONG the full counts are left out; CI runs everything else."""
+    if os.environ.get("CALLBOARD_LONG"):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="full counts: make test-long"))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_mirror() -> Iterator[None]:
+    """The process's one mirror, as empty as at start, for each test."""
+    yield
+    mirror.__init__(mirror.on_change)  # type: ignore[misc]
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    account = Account(name="Northgate", base_url="https://deepcall.example", line="Front desk")
+    account.set_ssid("account-ssid")
+    account.save()
+    return account
+
+
+@pytest.fixture
+def sales(account: Account) -> Queue:
+    return Queue.objects.create(account=account, key="302", name="Sales")
+
+
+@pytest.fixture
+def billing(account: Account) -> Queue:
+    return Queue.objects.create(account=account, key="303", name="Billing")
+
+
+def person(username: str, rights: tuple[str, ...] = (), queues: tuple[Queue, ...] = ()) -> User:
+    user = User.objects.create_user(username, password=PASSWORD, first_name=username.title())
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights, content_type__app_label="dashboard"))
+    for queue in queues:
+        seat, _ = Seat.objects.get_or_create(user=user, account=queue.account)
+        seat.queues.add(queue)
+    return user
+
+
+@pytest.fixture
+def supervisor(sales: Queue) -> User:
+    return person("sita", ("take_over",), (sales,))
+
+
+@pytest.fixture
+def observer(sales: Queue) -> User:
+    return person("omar", (), (sales,))
+
+
+@pytest.fixture
+def outsider(billing: Queue) -> User:
+    return person("ola", ("take_over",), (billing,))
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return User.objects.create_superuser("dev", password=PASSWORD)
+
+
+def needs(present: object, what: str, how: str) -> None:
+    """Skips by name what this machine lacks; in CI it must be there."""
+    if present:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing in CI: {how}")
+    pytest.skip(f"needs {what}: {how}")
+
+
+def chromium_path() -> str:
+    found = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), "")
+    needs(found, "Chromium", "apt install chromium")
+    return found
