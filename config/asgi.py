@@ -20,7 +20,7 @@ from dashboard.consumers import BoardConsumer, unknown_path  # noqa: E402
 
 def build(origins: list[str]) -> Any:
     """The application. `origins`: full scheme://host:port of every address a browser may open us under."""
-    sockets = URLRouter([path("ws/board/", BoardConsumer.as_asgi()), re_path(r"", unknown_path)])
+    sockets = URLRouter([path("ws/board/", BoardConsumer.as_asgi()), re_path(r"", unknown_path)])  # type: ignore[arg-type]
     return ProtocolTypeRouter({
         "http": http,
         "websocket": OriginValidator(AuthMiddlewareStack(sockets), origins),

@@ -6,7 +6,7 @@ Deny by default: without a seat a person sees nothing; without a right the butto
 from typing import Any
 
 import msgspec
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import User
 
 from dashboard.models import Seat
 
@@ -54,7 +54,7 @@ def display_name(user: User) -> str:
     return user.get_full_name() or user.get_username()
 
 
-def viewer_of(user: AbstractBaseUser | AnonymousUser | Any, language: str = "en") -> Viewer | None:
+def viewer_of(user: Any, language: str = "en") -> Viewer | None:
     """The viewer behind a signed-in, active user; None for anybody else. Four queries at most."""
     if not user.is_authenticated or not user.is_active:
         return None

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Permission, User
 from django.db.models import Model
 from django.http import HttpRequest
@@ -45,7 +46,8 @@ class SeatForm(forms.ModelForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> Seat:
         if text := self.cleaned_data.get("ssid"):
             self.instance.set_ssid("" if text == "-" else text)
-        return super().save(commit)
+        seat: Seat = super().save(commit)
+        return seat
 
     def has_changed(self) -> bool:
         return super().has_changed() or bool(self.data.get(self.add_prefix("ssid")))
@@ -59,7 +61,7 @@ class SeatInline(admin.StackedInline):  # type: ignore[type-arg]
     fields = ("account", "all_queues", "queues", "agent_id", "ssid")
 
 
-class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
+class PersonForm(UserChangeForm):  # type: ignore[type-arg]
     may_take_over = forms.BooleanField(label=gettext_lazy("may take over calls"), required=False)
     may_see_full_numbers = forms.BooleanField(label=gettext_lazy("may see full caller numbers"), required=False)
 
@@ -76,7 +78,7 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
-    form = type("PersonChangeForm", (PersonForm, UserAdmin.form), {})
+    form = PersonForm
     inlines = [SeatInline]
     list_display = ("username", "first_name", "last_name", "is_active", "is_staff", "queues_shown")
     fieldsets = (
@@ -89,7 +91,7 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     filter_horizontal = ("groups",)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        return self.inlines if obj else []  # type: ignore[return-value]
+        return self.inlines if obj else []
 
     @admin.display(description=gettext_lazy("queues"))
     def queues_shown(self, person: User) -> str:

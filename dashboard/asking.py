@@ -18,7 +18,7 @@ from dashboard.access import Viewer, last4
 from dashboard.board import Board, LiveCall
 from dashboard.clock import now_ms
 from dashboard.mirror import Card, mirror
-from dashboard.models import Account, Seat, TakeoverAttempt
+from dashboard.models import Seat, TakeoverAttempt
 from dashboard.rows import CellView, cell_view, flags_for
 from dashboard.station import station
 from dashboard.takeover import AlreadyOpen, TooMany, news_of
@@ -26,6 +26,7 @@ from queue_api.calls import TakeoverTarget, name_call
 from queue_api.client import Accepted, QueueClient
 from queue_api.credentials import Unsealable
 from queue_api.errors import NoUsableAnswer, QueueApiError, RequestInvalid
+from queue_api.models import Account
 
 IN_FLIGHT = threading.BoundedSemaphore(32)
 OLD_BOARD_S = 15.0
@@ -173,8 +174,8 @@ def _unchanged(viewer: Viewer, card: Card, ref: str, live: LiveCall, status: HTT
     """Nothing was written, so the row's state is as before; the cell says why for this person."""
     flags = flags_for(viewer.audience, card.pk)
     news = mirror.attempt(card.pk, live.call.key)
-    view = CellView(ref=ref, state="not-sent", rev=news.rev(now_ms()) if news else 0, button="ready", title=_("Not sent"),
-                    advice=advice, line="" if flags.own_session else card.line)
+    view = CellView(ref=ref, state="not-sent", rev=news.rev(now_ms()) if news else 0, button="ready",
+                    title=_("Not sent"), advice=advice, line="" if flags.own_session else card.line)
     return Answer(status, cell=view, state="not-sent",
                   title=_("Not sent"), advice=advice, wait_s=wait_s, caller=_called(last4(live.call.caller)))
 

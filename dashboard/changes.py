@@ -9,8 +9,9 @@ from django.db.models import Model
 from django.dispatch import Signal
 
 from dashboard import generation
-from dashboard.models import Account, Queue, Seat
+from dashboard.models import Queue, Seat
 from dashboard.station import station
+from queue_api.models import Account
 
 WATCHED: tuple[type[Model], ...] = (Account, Queue, Seat, User, Group)
 RELATIONS: tuple[Any, ...] = (

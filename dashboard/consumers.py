@@ -10,6 +10,7 @@ import logging
 import time
 from typing import Any
 
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from dashboard.access import Viewer, viewer_of
@@ -27,7 +28,7 @@ SOCKETS_PER_PERSON = 10
 desk = Desk("authorise", threads=4)
 
 
-class BoardConsumer(AsyncWebsocketConsumer):
+class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One screen of one supervisor. Verbs from the page: `{"ack": seq}` and `{"resync": seq}`."""
 
     # No channel per socket: one subscription per process (dashboard/layer.py) feeds all screens.
@@ -53,13 +54,14 @@ class BoardConsumer(AsyncWebsocketConsumer):
         viewer = await self.authorise()
         await self.accept()  # after everything that can fail
         if viewer is None:
-            return await self.close(SIGN_IN)
+            await self.close(SIGN_IN)
+            return
         if sum(member.viewer.user_id == viewer.user_id for member in hub.members) >= SOCKETS_PER_PERSON:
-            return await self.close(FULL)
+            await self.close(FULL)
+            return
         session = self.scope["session"].session_key or ""
         self.member = Member(viewer, session, self._send_text, self._close_with)
         hub.join(self.member)
-        return None
 
     async def authorise(self) -> Viewer | None:
         """The viewer as the database has them now. In threads of our own: handshakes do not queue behind requests."""
@@ -78,8 +80,6 @@ class BoardConsumer(AsyncWebsocketConsumer):
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         # As the base class, without its hop through the database thread and its group clean-up: we have no groups.
-        from channels.exceptions import StopConsumer
-
         if self.member is not None:
             hub.leave(self.member)
         raise StopConsumer

@@ -194,7 +194,7 @@ class Hub:
             await asyncio.sleep(COALESCE_S)
 
     async def tick(self) -> None:
-        """A sign of life every TICK_S. Unanswered ones are counted, not timed: a paused process wakes to healthy sockets."""
+        """A sign of life every TICK_S. Unanswered ones are counted, not timed: after a pause sockets are healthy."""
         while True:
             await asyncio.sleep(TICK_S)
             for stream in list(self.streams.values()):

@@ -10,7 +10,7 @@ AUDIT = "audit"
 
 
 def bump(name: str) -> int:
-    """The next value. Inside a transaction its row stays locked till the end: numbers are handed out in commit order."""
+    """The next value. Inside a transaction its row stays locked till the end: numbers come in commit order."""
     Generation.objects.get_or_create(name=name)
     Generation.objects.filter(name=name).update(value=F("value") + 1)
     return Generation.objects.values_list("value", flat=True).get(name=name)

@@ -12,10 +12,11 @@ import msgspec
 
 from dashboard import generation
 from dashboard.board import Board, LiveCall
-from dashboard.models import Account, BoardSnapshot
+from dashboard.models import BoardSnapshot
 from dashboard.refs import call_ref
 from dashboard.snapshots import load_board
 from dashboard.takeover import AttemptNews, news_since
+from queue_api.models import Account
 
 SILENT_S = 10.0  # a poller beats every 2 s
 OVERLAY_LIMIT = 5000
@@ -164,9 +165,9 @@ def late_after_ms(interval_s: float) -> int:
 def read_news(boards: dict[int, tuple[int, int]], version: int) -> News:
     """Reads what is newer than `boards` (account -> position) and `version`. Blocking: run off the loop."""
     accounts = list(Account.objects.filter(enabled=True))
-    positions = dict(
-        (pk, (fence, seq)) for pk, fence, seq in BoardSnapshot.objects.values_list("account_id", "fence", "seq")
-    )
+    positions = {
+        pk: (fence, seq) for pk, fence, seq in BoardSnapshot.objects.values_list("account_id", "fence", "seq")
+    }
     newer = [a for a in accounts if a.pk in positions and positions[a.pk] > boards.get(a.pk, (-1, -1))]
     return News(
         cards={a.pk: Card(pk=a.pk, name=a.name, interval_s=a.poll_interval_s, line=a.line) for a in accounts},

@@ -1,7 +1,7 @@
 """What Callboard itself keeps: who may see what, the lease, the newest boards, takeovers and their record."""
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -63,7 +63,7 @@ class Seat(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["user", "account"], name="one_seat_per_account")
         ]
-        permissions: ClassVar[list[tuple[str, str]]] = [
+        permissions: ClassVar[list[tuple[str, Any]]] = [
             ("take_over", "May take over calls"),
             ("see_full_numbers", "May see full caller numbers"),
         ]

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 
-from dashboard.models import Account
 from dashboard.offloop import Desk
 from dashboard.poller import Poller, Publish
+from queue_api.models import Account
 
 logger = logging.getLogger(__name__)
 

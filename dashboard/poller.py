@@ -16,12 +16,12 @@ import msgspec
 from dashboard import lease, takeover
 from dashboard.board import Board, failed, heard, same_news
 from dashboard.clock import now_ms
-from dashboard.models import Account
 from dashboard.offloop import Desk
 from dashboard.snapshots import load_board, note_queues, save_board
 from queue_api.client import Listing, QueueClient
 from queue_api.credentials import Unsealable
 from queue_api.errors import CREDENTIAL_CODES, QueueApiError, RequestInvalid
+from queue_api.models import Account
 
 logger = logging.getLogger(__name__)
 
@@ -183,4 +183,5 @@ class Poller:
     def _log_change(self, new: Board) -> None:
         old, feed = self.board.feed, new.feed
         if (old.health, old.code) != (feed.health, feed.code):
-            logger.warning("feed %s: %s -> %s %s %s", self.account.name, old.health, feed.health, feed.code, feed.message)
+            logger.warning(
+                "feed %s: %s -> %s %s %s", self.account.name, old.health, feed.health, feed.code, feed.message)

@@ -12,14 +12,18 @@ import logging
 import random
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
-from autobahn.twisted.websocket import ConnectionDeny
+from autobahn.websocket.types import ConnectionDeny
 from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.logger import FilteringLogObserver, LogLevel, LogLevelFilterPredicate, STDLibLogObserver
-from twisted.logger import globalLogPublisher as twisted_log
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    STDLibLogObserver,
+    globalLogPublisher,
+)
 
 from dashboard.fanout import RESTART
 from dashboard.station import Station
@@ -28,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 SPREAD_S = 5.0  # sockets are closed over this time, so that their screens do not come back all at once
 TAKEOVER_WAIT_S = 13.0  # a takeover's deadline and a second
+STOP_S = 5.0  # to keep the boards and let the leases go
 HANDSHAKES = 50
 OPTIONS: dict[str, Any] = {
     "server_name": None, "websocket_handshake_timeout": 20, "websocket_connect_timeout": 20,
@@ -54,7 +59,7 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
     def onConnect(self, request: Any) -> Any:  # noqa: N802 - autobahn's name
         server: BoardServer = self.factory.server_class
         if server.station.draining or server.handshakes >= HANDSHAKES:
-            raise ConnectionDeny(503, "busy")
+            raise ConnectionDeny(503, "busy")  # type: ignore[no-untyped-call]
         server.handshakes += 1
         self.counted = True
         return super().onConnect(request)
@@ -103,6 +108,7 @@ class BoardServer(Server):  # type: ignore[misc]
         self.failed = False
         self.tasks: list[asyncio.Task[None]] = []
         self._drain: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
         super().__init__(application, endpoints, signal_handlers=False, ready_callable=self._ready, **OPTIONS)
 
     @property
@@ -111,7 +117,7 @@ class BoardServer(Server):  # type: ignore[misc]
 
     def run(self) -> None:
         super().run()
-        loop = reactor._asyncioEventloop
+        loop = asyncio.get_event_loop()
         left = [task for task in asyncio.all_tasks(loop) if not task.done()]
         for task in left:  # a coroutine that still waits when the interpreter ends can crash it
             task.cancel()
@@ -130,8 +136,9 @@ class BoardServer(Server):  # type: ignore[misc]
         self.ws_factory.protocol = BoardProtocol
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=5)
         self.http_factory.log = lambda request: None  # Twisted's own access line prints whole addresses
-        errors = FilteringLogObserver(STDLibLogObserver("twisted"), [LogLevelFilterPredicate(LogLevel.error)])
-        twisted_log.addObserver(errors)
+        only_errors: Any = [LogLevelFilterPredicate(LogLevel.error)]
+        observer: Any = FilteringLogObserver(cast(Any, STDLibLogObserver("twisted")), only_errors)
+        globalLogPublisher.addObserver(observer)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.begin_drain)
         self.tasks = [self._watched(make, loop) for make in self.station.tasks()]
@@ -157,19 +164,28 @@ class BoardServer(Server):  # type: ignore[misc]
             self.station.draining = True
             self._drain = asyncio.get_event_loop().create_task(self._drain_then_stop())
         else:
-            self._drain.cancel()
+            self._hurry.set()
 
     async def _drain_then_stop(self) -> None:
+        waits = [asyncio.ensure_future(wait) for wait in (self._close_sockets(), self._requests_done())]
+        finished = asyncio.ensure_future(asyncio.wait(waits))
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait({finished, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (*waits, finished, hurry):
+            task.cancel()
         try:
-            await asyncio.gather(self._close_sockets(), self._requests_done())
-        except asyncio.CancelledError:
-            logger.info("second signal: not waiting any longer")
+            await self._stop_everything()
+        except Exception:
+            logger.exception("could not end in order")
+            self.failed = True
+        self.stop()
+
+    async def _stop_everything(self) -> None:
         for port in self.ports:
             port.stopListening()
         for task in self.tasks:
             task.cancel()
-        await self.station.polls.stop()
-        reactor.stop()
+        await asyncio.wait_for(self.station.polls.stop(), STOP_S)
 
     async def _close_sockets(self) -> None:
         members = self.station.hub.members
@@ -180,12 +196,12 @@ class BoardServer(Server):  # type: ignore[misc]
 
     async def _requests_done(self) -> None:
         deadline = asyncio.get_event_loop().time() + TAKEOVER_WAIT_S
-        while asyncio.get_event_loop().time() < deadline and self._requests():
-            await asyncio.sleep(0.05)  # daphne offers no event for "request finished"
+        while (left := self._requests()) and asyncio.get_event_loop().time() < deadline:
+            await asyncio.wait(left, timeout=1, return_when=asyncio.FIRST_COMPLETED)
 
-    def _requests(self) -> list[Any]:
+    def _requests(self) -> "list[asyncio.Future[Any]]":
         return [
-            details for protocol, details in self.connections.items()
+            task for protocol, details in self.connections.items()
             if not isinstance(protocol, WebSocketProtocol)
             and (task := details.get("application_instance")) and not task.done()
         ]

@@ -3,8 +3,9 @@
 import msgspec
 
 from dashboard.board import Board
-from dashboard.models import Account, BoardSnapshot, Queue
+from dashboard.models import BoardSnapshot, Queue
 from queue_api.credentials import seal_bytes, unseal_bytes
+from queue_api.models import Account
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Board)

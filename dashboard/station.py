@@ -81,7 +81,7 @@ class Station:
             self._close_session(message["session"])
 
     def ring(self) -> None:
-        """The database has news. From any thread; never waits, and a failure only delays the news to the next reading."""
+        """The database has news. From any thread; never waits, a failure only delays the news."""
         loop = self.loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._ring_here)

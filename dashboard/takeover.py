@@ -21,9 +21,11 @@ from django.utils import timezone
 from dashboard import audit, generation
 from dashboard.access import Viewer, last4
 from dashboard.board import LiveCall
-from dashboard.models import Account, TakeoverAttempt
-from queue_api.client import Accepted, TakeoverTarget
+from dashboard.models import TakeoverAttempt
+from queue_api.calls import TakeoverTarget
+from queue_api.client import Accepted
 from queue_api.errors import Busy, NotSent, QueueApiError, Refused, RequestInvalid
+from queue_api.models import Account
 
 State = TakeoverAttempt.State
 
@@ -128,7 +130,8 @@ def _who_was_first(user_id: int, account: int, call_key: str, key: str) -> Takeo
 def _check_limits(user_id: int, account: int) -> None:
     now = timezone.now()
     recent = TakeoverAttempt.objects.filter(created_at__gt=now - timedelta(seconds=WINDOW_S))
-    for attempts, most in ((recent.filter(actor_id=user_id), PER_PERSON), (recent.filter(account=account), PER_ACCOUNT)):
+    mine, everybodys = recent.filter(actor_id=user_id), recent.filter(account=account)
+    for attempts, most in ((mine, PER_PERSON), (everybodys, PER_ACCOUNT)):
         oldest_first = list(attempts.order_by("created_at").values_list("created_at", flat=True)[: most + 1])
         if len(oldest_first) >= most:
             raise TooMany(max(1, WINDOW_S - int((now - oldest_first[0]).total_seconds())))

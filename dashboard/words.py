@@ -25,11 +25,12 @@ NOT_SENT: dict[str, Text] = {
     "interrupted": _("The server stopped before asking. Nothing was sent; you can try again."),
 }
 OUTCOMES: dict[str, Said] = {
-    "accepted": Said(_("Accepted by DeepCall"), _("The list has not shown the move yet."), True),
+    "accepted": Said(_("Accepted by DeepCall"), _("The agent on the row shows whether it moved."), True),
     "confirmed": Said(_("Moved"), "", False),
     "not-confirmed": Said(_("Not confirmed"), _("DeepCall’s lists still show the old agent."), True),
     "ended": Said(_("Call ended"), _("It left the list before the outcome was known."), True),
-    "abandoned": Said(_("Never known"), _("DeepCall gave no usable answer. Ask the agent whether the call moved."), True),
+    "abandoned": Said(
+        _("Never known"), _("DeepCall gave no usable answer. Ask the agent whether the call moved."), True),
 }
 
 

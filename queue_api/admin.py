@@ -6,7 +6,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -52,7 +53,8 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
         for name, put in (("ssid", self.instance.set_ssid), ("token", self.instance.set_token)):
             if text := self.cleaned_data.get(name):
                 put("" if text == "-" else text)
-        return super().save(commit)
+        account: Account = super().save(commit)
+        return account
 
 
 @admin.register(Account)
@@ -86,9 +88,7 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return None
         fine, sentence = test_connection(account)
         messages.add_message(request, messages.SUCCESS if fine else messages.ERROR, sentence)
-        request.POST = request.POST.copy()
-        request.POST["_continue"] = "1"
-        return super().response_change(request, account)
+        return HttpResponseRedirect(reverse("admin:queue_api_account_change", args=[account.pk]))
 
 
 def test_connection(account: Account) -> tuple[bool, str]:
@@ -119,7 +119,8 @@ def describe_listing(listing: Listing, took_ms: int) -> str:
     if listing.unknown_words:
         text += " " + _("State words not known: %(words)s.") % {"words": ", ".join(sorted(listing.unknown_words))}
     if not listing.complete:
-        text += " " + _("DeepCall declares %(total)s calls: the list is incomplete.") % {"total": listing.declared_total}
+        text += " " + _("DeepCall declares %(total)s calls: the list is incomplete.") % {
+            "total": listing.declared_total}
     return text
 
 

@@ -2,7 +2,7 @@
 
 Each call has one total deadline (httpx's own limits are per read: a dripping answer would never end), reads its answer
 as a stream with a cap, follows no redirect and no proxy from the environment. A takeover uses a connection of its own:
-on a kept one, "closed while idle" and "acted, then cut" look the same. Bodies are never logged: credentials are in them.
+on a kept one, "closed while idle" and "acted, then cut" look the same. Bodies are never logged: they hold credentials.
 """
 
 import asyncio
@@ -131,10 +131,12 @@ class QueueClient:
         _need_credentials(TAKEOVER, self.upstream.credentials.for_takeover())
         attempt = _Tries()
         try:
-            return await self._within(self.takeover_deadline_s, TAKEOVER, self._take_over, body, attempt)
+            accepted: Accepted = await self._within(
+                self.takeover_deadline_s, TAKEOVER, self._take_over, body, attempt)
         except QueueApiError as error:
             error.tries = max(1, attempt.count)
             raise
+        return accepted
 
     async def _take_over(self, body: dict[str, str], attempt: "_Tries") -> Accepted:
         loop = asyncio.get_running_loop()
@@ -202,7 +204,7 @@ class _Tries:
 
 
 class _Stale(NoUsableAnswer):
-    """The connection ended before any answer: perhaps only a kept one that had been closed. A list may be asked again."""
+    """The connection ended before any answer, perhaps a kept one that had been closed. A list may be asked again."""
 
 
 def _http(transport: httpx.AsyncBaseTransport | None, keep: int, timeout_s: float) -> httpx.AsyncClient:
@@ -212,7 +214,8 @@ def _http(transport: httpx.AsyncBaseTransport | None, keep: int, timeout_s: floa
         headers["Connection"] = "close"
     return httpx.AsyncClient(
         transport=transport, verify=_tls(), trust_env=False, follow_redirects=False, headers=headers,
-        timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)), limits=httpx.Limits(max_keepalive_connections=keep, keepalive_expiry=30),
+        timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
+        limits=httpx.Limits(max_keepalive_connections=keep, keepalive_expiry=30),
     )
 
 
@@ -288,7 +291,7 @@ def _need_credentials(endpoint: str, fields: dict[str, str]) -> None:
 
 
 def check_target(target: TakeoverTarget) -> dict[str, str]:
-    """The body's fields. Valid with `callId`, or with `callernumber` and `agentid` (vendor page); else RequestInvalid."""
+    """The body's fields: `callId`, or `callernumber` and `agentid`, are needed (vendor page); else RequestInvalid."""
     body = {WIRE_NAMES[field]: value for field in WIRE_NAMES if (value := getattr(target, field))}
     if "callId" not in body and not {"callernumber", "agentid"} <= body.keys():
         missing = "callId" if "callernumber" not in body and "agentid" not in body else (

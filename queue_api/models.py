@@ -135,7 +135,7 @@ class Account(models.Model):
             except ValueError as error:
                 problems[field] = str(error)
         if problems:
-            raise ValidationError(problems)  # type: ignore[arg-type]
+            raise ValidationError(problems)
 
     def _clean_base_url(self) -> None:
         self.base_url = clean_base_url(self.base_url, settings.ALLOW_PRIVATE_UPSTREAM)

@@ -1,4 +1,4 @@
-"""A fixed cast: `supervisor` may take over in Sales, `observer` may look, `outsider` has other queues, `admin` sets up."""
+"""A fixed cast: `supervisor` takes over in Sales, `observer` looks, `outsider` has other queues, `admin` sets up."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import Permission, User
 
 from dashboard.mirror import mirror
-from dashboard.models import Account, Queue, Seat
+from dashboard.models import Queue, Seat
+from queue_api.models import Account
 
 PASSWORD = "a-long-test-password"
 

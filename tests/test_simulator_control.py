@@ -105,9 +105,7 @@ def test_an_added_call_has_the_fields_it_was_given(simulation: Simulation) -> No
 
 
 @pytest.mark.parametrize(("agent_id", "state"), [("2001", "talking"), ("", "waiting")])
-def test_an_added_call_without_a_state_goes_by_its_agent(
-    simulation: Simulation, agent_id: str, state: str
-) -> None:
+def test_an_added_call_without_a_state_goes_by_its_agent(simulation: Simulation, agent_id: str, state: str) -> None:
     call_id = switch(simulation, add_call={"agent_id": agent_id})["call_id"]
     assert simulation.world.calls[call_id].state == state
 
@@ -156,9 +154,7 @@ def test_clearing_one_endpoint_leaves_the_other_alone(simulation: Simulation) ->
         ('{"add_call":{"number":"1"}}', "call_id, caller, caller_name"),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_valid_ones(
-    simulation: Simulation, raw: str, named: str
-) -> None:
+def test_an_unknown_name_is_answered_with_the_valid_ones(simulation: Simulation, raw: str, named: str) -> None:
     error = refused(simulation, raw)
     assert "unknown field" in error
     assert named in error

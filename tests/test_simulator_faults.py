@@ -94,9 +94,7 @@ async def test_a_client_that_leaves_a_hanging_takeover_has_moved_nothing(simulat
     call = next(iter(simulator.world.calls.values()))
     agent_id, sent = call.agent_id, list[Any]()
     body = json.dumps(SSID | {"callId": call.call_id}).encode()
-    messages: Iterator[dict[str, Any]] = iter(
-        [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
-    )
+    messages: Iterator[dict[str, Any]] = iter([{"type": "http.request", "body": body}, {"type": "http.disconnect"}])
 
     async def receive() -> dict[str, Any]:
         return next(messages)

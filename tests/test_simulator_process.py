@@ -53,9 +53,7 @@ def test_simulate_serves_until_told_to_stop_even_with_a_request_in_flight(
     assert not list(tmp_path.glob("*.sqlite3"))
 
 
-def test_simulate_says_so_when_the_port_is_taken(
-    served: tuple[subprocess.Popen[str], int], tmp_path: Path
-) -> None:
+def test_simulate_says_so_when_the_port_is_taken(served: tuple[subprocess.Popen[str], int], tmp_path: Path) -> None:
     command = [sys.executable, "manage.py", "simulate", "--port", str(served[1])]
     environment = os.environ | {"CALLBOARD_DATA_DIR": str(tmp_path)}
     second = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20)

@@ -110,5 +110,5 @@ class FaultQueue:
         self._waiting = [f for f in self._waiting if endpoint != "*" and f.endpoint != endpoint]
         for name in list(self._released):
             if endpoint in (name, "*"):
-                pass
+                self._released[name].set()
                 self._released[name] = asyncio.Event()

@@ -25,7 +25,7 @@ export function connected(sender) {
   asked = acked = -Infinity;
 }
 
-/** Applies one frame or tick. Resolves when the page shows it, so that the next one waits for it. */
+/** Applies one frame or tick. Resolves when the page shows it: true once this connection has brought a full board. */
 export async function receive(frame) {
   try {
     await apply(frame);
@@ -35,6 +35,7 @@ export async function receive(frame) {
   }
   if (broken) resync();
   acknowledge(frame.seq);
+  return stream !== null;
 }
 
 async function apply(frame) {

@@ -4,15 +4,19 @@
 // layout shift and which costs no layout of the rows below. On narrow ones rows differ in height and flow.
 
 const ROW_PX = 38;
+const AHEAD = 60; // rows above and below the screen that are placed at once; the rest may wait for a quiet moment
+const LATER_MS = 400;
 const wide = matchMedia("(min-width: 900px)");
 const list = document.getElementById("list");
 const rows = document.getElementById("rows");
-const tops = new WeakMap();
+const places = new WeakMap(); // row -> index that its transform stands for
 let order = [];
+let later = 0;
 
 export function start() {
   order = [...rows.children];
   wide.addEventListener("change", place);
+  list.addEventListener("scroll", placeNear, {passive: true});
   place();
 }
 
@@ -76,11 +80,42 @@ function place() {
   list.dataset.empty = order.length ? "no" : "yes";
   if (!wide.matches) return flow();
   rows.style.height = `${order.length * ROW_PX}px`;
+  placeNear();
+  if (!later) later = setTimeout(placeRest, LATER_MS);
+}
+
+// One row more at the top moves a thousand; restyling them all in every frame would cost more than all the rest.
+// A row is written when it comes near the screen, or would otherwise be left standing there.
+function placeNear() {
+  if (!wide.matches) return;
+  const [first, last] = shown();
+  const near = (index) => index >= first - AHEAD && index <= last + AHEAD;
   order.forEach((row, index) => {
-    if (tops.get(row) === index) return;
-    tops.set(row, index);
-    row.style.transform = `translateY(${index * ROW_PX}px)`;
+    const old = places.get(row);
+    if (old !== index && (old === undefined || near(index) || near(old))) write(row, index);
   });
+}
+
+function placeRest() {
+  later = 0;
+  if (!wide.matches) return;
+  let left = 250; // a slice of it, so that no task gets long
+  for (let index = 0; index < order.length; index += 1) {
+    if (places.get(order[index]) === index) continue;
+    if (!left--) return void (later = setTimeout(placeRest));
+    write(order[index], index);
+  }
+}
+
+function write(row, index) {
+  places.set(row, index);
+  row.style.transform = `translateY(${index * ROW_PX}px)`;
+}
+
+// First and last index on the screen.
+function shown() {
+  const first = Math.floor(list.scrollTop / ROW_PX);
+  return [first, first + Math.ceil(list.clientHeight / ROW_PX)];
 }
 
 function flow() {
@@ -88,7 +123,7 @@ function flow() {
   rows.style.height = "";
   for (const row of order) {
     row.style.transform = "";
-    tops.delete(row);
+    places.delete(row);
   }
 }
 
@@ -108,6 +143,10 @@ function keep(anchor) {
 
 /** The rows on the screen; found by position, which is cheaper than watching each of a thousand rows. */
 export function rowsInView() {
+  if (wide.matches) {
+    const [first, last] = shown();
+    return order.slice(first, last + 1);
+  }
   let low = 0;
   let high = order.length;
   while (low < high) {

@@ -45,7 +45,7 @@ function onOpen(event) {
   frames.connected(send);
 }
 
-// Live is a screen that hears something, not one whose socket is open.
+// Live is a screen that has been given the board, not one whose socket is open.
 function onMessage(event) {
   event.preventDefault();
   heard = performance.now();
@@ -53,7 +53,7 @@ function onMessage(event) {
   clock.heardAt(message.now, heard);
   lastNews = message.now;
   if (message.notice) return notices.add(message.notice);
-  event.detail.waitUntil(frames.receive(message).then(() => show("live")));
+  event.detail.waitUntil(frames.receive(message).then((whole) => whole && show("live")));
 }
 
 /** Sends now or never: nothing is kept for later. Says whether it could. */

@@ -11,9 +11,10 @@ import msgspec
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.models import Account, Queue, Seat
+from dashboard.models import Queue, Seat
+from queue_api.models import Account
 from queue_api.simulator import people
 from queue_api.simulator.centre import QUEUES
 
@@ -52,18 +53,25 @@ class Command(BaseCommand):
     def handle(self, *args: Any, port: int, calls: int, **options: Any) -> None:
         upstream = options["simulator_port"] or port + 1
         environment = os.environ | {"CALLBOARD_ALLOW_PRIVATE_UPSTREAM": "1"}
-        simulator = subprocess.Popen(
-            [*MANAGE, "simulate", "--port", str(upstream), "--calls", str(calls), "--seed", "7"], env=environment)
+        simulator = subprocess.Popen(  # noqa: S603 - our own command
+            [*MANAGE, "simulate", "--port", str(upstream), "--calls", str(calls), "--seed", "7"],
+            env=environment, stdout=subprocess.PIPE)
         try:
+            self._wait_for(simulator, upstream)
             settings.ALLOW_PRIVATE_UPSTREAM = True
             call_command("migrate", verbosity=0)
             furnish(f"http://127.0.0.1:{upstream}")
             self._explain(port, upstream)
-            server = subprocess.Popen([*MANAGE, "serve", "--port", str(port)], env=environment)
+            server = subprocess.Popen([*MANAGE, "serve", "--port", str(port)], env=environment)  # noqa: S603
             self._until_one_ends(simulator, server)
         finally:
             simulator.terminate()
             simulator.wait(timeout=10)
+
+    def _wait_for(self, simulator: "subprocess.Popen[bytes]", port: int) -> None:
+        """The simulator's first line says that it listens; without one it has said why not."""
+        if not simulator.stdout or not simulator.stdout.readline():
+            raise CommandError(f"The simulator did not start on port {port}. Choose another: make demo PORT=8100")
 
     def _until_one_ends(self, simulator: "subprocess.Popen[bytes]", server: "subprocess.Popen[bytes]") -> None:
         """Ctrl-C or SIGTERM stops both; a server that ends by itself ends the demo with its exit code."""

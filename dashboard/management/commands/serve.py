@@ -2,7 +2,6 @@
 
 from dashboard.server import BoardServer, missing  # isort: skip - installs the reactor before anything uses one
 
-import asyncio
 import sys
 import time
 from argparse import ArgumentParser
