@@ -3,6 +3,7 @@
 Deny by default: without a seat a person sees nothing; without a right the button is not there.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -80,6 +81,17 @@ def shown_number(number: str, audience: Audience) -> str:
     if not number or audience.full_numbers:
         return number
     return f"•••• {last4(number)}"
+
+
+_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}")
+
+
+def shown_text(text: str, audience: Audience, ending: str = "") -> str:
+    """Upstream's text as this audience may read it: a name or message may hold the number (ending in `ending`), too."""
+    if audience.full_numbers:
+        return text
+    return _NUMBER.sub(lambda found: shown_number(found[0], audience) if last4(found[0]).endswith(ending) else found[0],
+                       text)
 
 
 def last4(number: str) -> str:

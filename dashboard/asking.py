@@ -4,17 +4,18 @@ httpx's limits are per read, so the client bounds the whole call with one deadli
 """
 
 import asyncio
+import logging
 import threading
 from http import HTTPStatus
 
 import msgspec
-from django.db import DatabaseError
+from django import db
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from dashboard import audit, takeover, words
-from dashboard.access import Viewer, last4
+from dashboard.access import Viewer, last4, shown_text
 from dashboard.board import Board, LiveCall
 from dashboard.clock import now_ms
 from dashboard.mirror import Card, mirror
@@ -27,6 +28,8 @@ from queue_api.client import Accepted, QueueClient
 from queue_api.credentials import Unsealable
 from queue_api.errors import NoUsableAnswer, QueueApiError, RequestInvalid
 from queue_api.models import Account
+
+logger = logging.getLogger(__name__)
 
 IN_FLIGHT = threading.BoundedSemaphore(32)
 OLD_BOARD_S = 15.0
@@ -61,15 +64,13 @@ def take_over(viewer: Viewer, ref: str, key: str, address: str | None) -> Answer
     if found is None or not viewer.audience.scope.covers(found[0].pk, found[2].call.queue_key):
         return _no_such_call()
     if not viewer.audience.may_take_over:
-        audit.record("takeover.denied", actor=viewer.name, account=found[0].name, call_ref=ref, address=address)
-        return Answer(HTTPStatus.FORBIDDEN, state="not-sent", title=_("Not sent"), advice=_(
-            "You may watch these calls, not take them over. Ask an administrator for the right."))
+        return _denied(viewer, found[0], ref, address)
     if not IN_FLIGHT.acquire(blocking=False):
         return _unchanged(viewer, found[0], ref, found[2], HTTPStatus.SERVICE_UNAVAILABLE, _(
             "The server is busy with other takeovers. Nothing was sent; try again in a few seconds."), wait_s=2)
     try:
         return _attempt(viewer, *found, ref, key, address)
-    except DatabaseError:
+    except db.Error:
         return _unchanged(viewer, found[0], ref, found[2], HTTPStatus.SERVICE_UNAVAILABLE, _(
             "The takeover could not be written down, so nothing was sent. Tell an administrator."), wait_s=5)
     finally:
@@ -78,13 +79,11 @@ def take_over(viewer: Viewer, ref: str, key: str, address: str | None) -> Answer
 
 def _attempt(viewer: Viewer, card: Card, board: Board, live: LiveCall, ref: str, key: str,
              address: str | None) -> Answer:
-    account = Account.objects.get(pk=card.pk)
+    account = Account.objects.filter(pk=card.pk, enabled=True).first()
+    if account is None:  # taken away since the last reading
+        return _no_such_call()
     seat = Seat.objects.filter(user_id=viewer.user_id, account=account).first()
-    own_id = seat.agent_id if seat and account.agent_meaning == Account.AgentMeaning.TAKING else ""
-    try:
-        target, problem = name_call(live.call, account.naming, own_id), None
-    except RequestInvalid as error:
-        target, problem = TakeoverTarget(), error
+    target, problem = _target(account, seat, live)
     try:
         attempt = takeover.begin(viewer, account, live, ref, key, target=target, address=address,
                                  own_session=bool(seat and seat.ssid_sealed))
@@ -100,6 +99,18 @@ def _attempt(viewer: Viewer, card: Card, board: Board, live: LiveCall, ref: str,
     _carry_out(attempt, account, seat, board, live, target, problem)
     station.ring()
     return _outcome(viewer, attempt)
+
+
+def _target(account: Account, seat: Seat | None, live: LiveCall) -> tuple[TakeoverTarget, RequestInvalid | None]:
+    """How the call is named, or why it cannot be."""
+    call, own_id = live.call, ""
+    if account.agent_meaning == Account.AgentMeaning.TAKING:
+        # Here `agentid` says who gets the call: without an own one, the agent who has it now must not be named.
+        call, own_id = msgspec.structs.replace(call, agent_id=""), seat.agent_id if seat else ""
+    try:
+        return name_call(call, account.naming, own_id), None
+    except RequestInvalid as error:
+        return TakeoverTarget(), error
 
 
 def _carry_out(attempt: TakeoverAttempt, account: Account, seat: Seat | None, board: Board, live: LiveCall,
@@ -122,12 +133,18 @@ def _too_old(board: Board, account: Account) -> bool:
 
 def _ask(attempt: TakeoverAttempt, account: Account, seat: Seat | None, target: TakeoverTarget) -> None:
     try:
-        upstream = account.upstream(seat.own_ssid() if seat else None)
+        client = QueueClient(account.upstream(seat.own_ssid() if seat else None))
     except (Unsealable, ValueError) as error:
         takeover.not_sent(attempt, "set-up", str(error))
         return
-    if takeover.mark_sent(attempt):
-        takeover.settle(attempt, asyncio.run(_post(QueueClient(upstream), target)))
+    if not takeover.mark_sent(attempt):
+        return
+    outcome = asyncio.run(_post(client, target))
+    try:
+        takeover.settle(attempt, outcome)
+    except db.Error as error:  # it went out: the row stays `sent` until age calls it unknown, and so does the answer
+        logger.error("takeover %s: the outcome cannot be written down: %s", attempt.pk, error)
+        attempt.state = takeover.State.UNKNOWN
 
 
 async def _post(client: QueueClient, target: TakeoverTarget) -> Accepted | QueueApiError:
@@ -151,7 +168,8 @@ def _outcome(viewer: Viewer, attempt: TakeoverAttempt) -> Answer:
     status = HTTPStatus.ACCEPTED if attempt.is_open and state in ("pending", "unknown") else HTTPStatus.OK
     return Answer(
         status, cell=_cell(viewer, attempt), state=state, title=said.title, code=attempt.code, advice=said.advice,
-        vendor_message=attempt.message if said.show_message else "", key=attempt.key,
+        vendor_message=shown_text(attempt.message, viewer.audience, attempt.caller_last4) if said.show_message else "",
+        key=attempt.key,
         caller=_called(attempt.caller_last4),
     )
 
@@ -161,6 +179,15 @@ def _someone_else(viewer: Viewer, card: Card, other: TakeoverAttempt) -> Answer:
         HTTPStatus.CONFLICT, cell=_cell(viewer, other), state="not-sent", caller=_called(other.caller_last4),
         title=_("%(name)s is taking this over") % {"name": other.actor_name}, advice=_("Nothing was sent for you."),
     )
+
+
+def _denied(viewer: Viewer, card: Card, ref: str, address: str | None) -> Answer:
+    try:
+        audit.record("takeover.denied", actor=viewer.name, account=card.name, call_ref=ref, address=address)
+    except db.Error as error:
+        logger.error("a denied takeover cannot be written down: %s", error)
+    return Answer(HTTPStatus.FORBIDDEN, state="not-sent", title=_("Not sent"), advice=_(
+        "You may watch these calls, not take them over. Ask an administrator for the right."))
 
 
 def _no_such_call() -> Answer:

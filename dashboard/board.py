@@ -13,7 +13,7 @@ import msgspec
 
 from queue_api.calls import Call, CallState
 from queue_api.client import Listing
-from queue_api.errors import QueueApiError
+from queue_api.errors import QueueApiError, RequestInvalid
 
 Calls = Mapping[str, "LiveCall"]
 
@@ -36,7 +36,7 @@ class Feed(msgspec.Struct, frozen=True):
     since: int = 0
     code: str = ""
     message: str = ""
-    endpoint_down: bool = False  # True: no answer at all, False: an answer that could not be used
+    endpoint_down: bool = False  # True: no answer at all, False: not asked, or an answer that could not be used
     received: int = 0
     unusable: int = 0
     duplicates: int = 0
@@ -101,7 +101,8 @@ def failed(before: Board, error: QueueApiError, *, now: int) -> Board:
     """The same calls, with what went wrong and since when. The first failure's time stays."""
     feed = msgspec.structs.replace(
         before.feed, health="failing", since=before.feed.since if before.feed.health == "failing" else now,
-        code=error.code, message=error.message, endpoint_down=error.http_status is None,
+        code=error.code, message=error.message,
+        endpoint_down=error.http_status is None and not isinstance(error, RequestInvalid),
     )
     return msgspec.structs.replace(before, seq=before.seq + 1, feed=feed)
 

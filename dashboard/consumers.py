@@ -14,7 +14,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from dashboard.access import Viewer, viewer_of
-from dashboard.fanout import FULL, RESTART, SIGN_IN, Member, hub
+from dashboard.fanout import FULL, RESTART, REVOKED, SIGN_IN, Member, hub
 from dashboard.offloop import Desk
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,9 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.accept()  # after everything that can fail
         if viewer is None:
             await self.close(SIGN_IN)
+            return
+        if not viewer.audience.scope:  # the page would show an empty board for what is none of theirs
+            await self.close(REVOKED)
             return
         if sum(member.viewer.user_id == viewer.user_id for member in hub.members) >= SOCKETS_PER_PERSON:
             await self.close(FULL)

@@ -56,6 +56,16 @@ class Member:
         self._queue.put_nowait(text)
         return True
 
+    def tick(self, seq: int, text: str) -> None:
+        """Queues a sign of life, also when behind: its answer is how we learn that the page has caught up."""
+        self._unacknowledged.append((seq, len(text)))
+        self._queue.put_nowait(text)
+
+    def start_over(self) -> None:
+        """Before another stream, whose numbers say nothing about this one's."""
+        self._unacknowledged.clear()
+        self.behind = False
+
     def acknowledge(self, seq: int) -> None:
         self.missed_ticks = 0
         self._unacknowledged = [entry for entry in self._unacknowledged if entry[0] > seq]
@@ -147,6 +157,7 @@ class Hub:
         """The person's rights or queues changed: another stream, beginning with its full board."""
         self._part(member)
         member.viewer = viewer
+        member.start_over()
         self.join(member)
 
     def _part(self, member: Member) -> None:
@@ -197,14 +208,17 @@ class Hub:
         """A sign of life every TICK_S. Unanswered ones are counted, not timed: after a pause sockets are healthy."""
         while True:
             await asyncio.sleep(TICK_S)
-            for stream in list(self.streams.values()):
-                text = stream.text(None)
-                for member in list(stream.members):
-                    member.missed_ticks += 1
-                    if member.missed_ticks > MISSED_TICKS:
-                        member.close(TOO_SLOW)
-                    else:
-                        member.write(stream.seq, text, stream.limit())
+            self.tick_once()
+
+    def tick_once(self) -> None:
+        for stream in list(self.streams.values()):
+            text = stream.text(None)
+            for member in list(stream.members):
+                member.missed_ticks += 1
+                if member.missed_ticks > MISSED_TICKS:
+                    member.close(TOO_SLOW)
+                elif not member.closing:
+                    member.tick(stream.seq, text)
 
     def _publish(self, stream: Stream) -> None:
         frame = stream.refresh(self.source)

@@ -49,6 +49,7 @@ class Layer:
                     layer = get_channel_layer()
                     channel = await layer.new_channel()
                     await layer.group_add(GROUP, channel)
+                self._works()
                 wait = 0.5
                 await self._receive(layer, channel, on_message)
             except Exception as error:  # noqa: BLE001 - as above: say so, wait, subscribe again

@@ -12,6 +12,7 @@ import msgspec
 
 from dashboard import generation
 from dashboard.board import Board, LiveCall
+from dashboard.clock import now_ms
 from dashboard.models import BoardSnapshot
 from dashboard.refs import call_ref
 from dashboard.snapshots import load_board
@@ -58,7 +59,7 @@ class Mirror:
         self.version = 0
         self.refused = 0  # boards offered under an older fence
         self._refs: dict[int, tuple[Board, dict[str, str]]] = {}
-        self._beat: dict[int, float] = {}  # account -> monotonic seconds of the poller's last sign of life
+        self._beat: dict[int, tuple[float, int]] = {}  # account -> last sign of life: monotonic seconds, epoch ms
 
     # ── what comes in ──────────────────────────────────────────────────────────────────────────────
     def offer(self, board: Board) -> bool:
@@ -67,7 +68,7 @@ class Mirror:
         if held is not None and board.fence < held.fence:
             self.refused += 1
             return False
-        self._beat[board.account] = time.monotonic()
+        self._alive(board.account)
         if not board.newer_than(held):
             return False
         self.boards[board.account] = board
@@ -81,7 +82,7 @@ class Mirror:
             return False
         if held.position > (fence, seq):
             return True
-        self._beat[account] = time.monotonic()
+        self._alive(account)
         if held.heard_at != heard_at:
             self.boards[account] = msgspec.structs.replace(held, heard_at=heard_at)
             self.on_change()
@@ -93,6 +94,8 @@ class Mirror:
             held = self.boards.get(board.account)
             if board.newer_than(held):
                 self.boards[board.account] = board
+                if held is not None:  # written since the last reading: the poller lives, though the layer says nothing
+                    self._alive(board.account)
         self.cards = news.cards
         for account in self.boards.keys() - news.cards.keys():
             del self.boards[account]
@@ -110,6 +113,9 @@ class Mirror:
         if attempts:
             self._forget_ended()
             self.on_change()
+
+    def _alive(self, account: int) -> None:
+        self._beat[account] = time.monotonic(), now_ms()
 
     def _forget_ended(self) -> None:
         """Keeps the overlay bounded: an outcome is of no use once its call has gone."""
@@ -142,11 +148,11 @@ class Mirror:
         """How far an account's numbers can be trusted now, and which hop fails if they cannot."""
         board = self.boards.get(card.pk)
         beat = self._beat.get(card.pk)
-        silent = beat is None or time.monotonic() - beat > SILENT_S
+        silent = beat is None or time.monotonic() - beat[0] > SILENT_S
         if board is None or (board.heard_at is None and board.feed.health != "failing"):
             return Health("never", "poller" if silent else "")
         if silent and beat is not None:
-            return Health("late", "poller", now - int((time.monotonic() - beat) * 1000))
+            return Health("late", "poller", beat[1])
         if board.feed.health == "failing":
             return Health("failing", "deepcall", board.feed.since)
         if board.heard_at is not None and now - board.heard_at > late_after_ms(card.interval_s):

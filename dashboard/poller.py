@@ -20,7 +20,7 @@ from dashboard.offloop import Desk
 from dashboard.snapshots import load_board, note_queues, save_board
 from queue_api.client import Listing, QueueClient
 from queue_api.credentials import Unsealable
-from queue_api.errors import CREDENTIAL_CODES, QueueApiError, RequestInvalid
+from queue_api.errors import CREDENTIAL_CODES, NoUsableAnswer, QueueApiError, RequestInvalid
 from queue_api.models import Account
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,11 @@ class Poller:
                 self.client = QueueClient(self.account.upstream())
             except (Unsealable, ValueError) as error:
                 raise RequestInvalid("list", message=str(error)) from error
-        return await self.client.list_calls()
+        listing = await self.client.list_calls()
+        if listing.unusable and not listing.calls:  # as an empty list it would show zeros for what is not known
+            raise NoUsableAnswer("list", http_status=200, message=(
+                f"None of its {listing.received} rows names a call (a call id, or a number and an agent)."))
+        return listing
 
     async def _acquire(self) -> bool:
         asked = time.monotonic()

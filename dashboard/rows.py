@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import words
-from dashboard.access import Audience, shown_number
+from dashboard.access import Audience, shown_number, shown_text
 from dashboard.board import LiveCall
 from dashboard.mirror import Card
 from dashboard.refs import call_ref
@@ -107,12 +107,13 @@ def _row_html(card: Card, live: LiveCall, news: AttemptNews | None, shown: bool,
 def _row_view(card: Card, live: LiveCall, ref: str, flags: Flags) -> RowView:
     call = live.call
     label = STATES[call.state][1]
-    number = shown_number(call.caller, Audience(full_numbers=flags.full_numbers))
+    audience = Audience(full_numbers=flags.full_numbers)
     return RowView(
         ref=ref, call_id=call.call_id or ref, account=card.name, state=call.state.value, state_label=label,
         state_since=live.since, state_at_least=live.at_least,
         total_since=call.entered_at or live.first_seen, total_at_least=live.total_at_least,
-        caller=number or NONE, caller_name=call.caller_name, queue=call.queue_name or call.queue_id or NONE,
+        caller=shown_number(call.caller, audience) or NONE, caller_name=shown_text(call.caller_name, audience),
+        queue=call.queue_name or call.queue_id or NONE,
         kind=call.kind or NONE, agent=call.agent_name or call.agent_id or NONE,
         sort_key=sort_key(live, ref), missed=live.missed > 0,
     )
@@ -130,9 +131,10 @@ def _cell(card: Card, ref: str, news: AttemptNews | None, shown: bool, flags: Fl
         rev = 0 if news is None else 2 * news.version + 1
         return CellView(ref=ref, state="idle", rev=rev, button=button, line=line)
     said = words.outcome(news)
+    message = shown_text(news.message, Audience(full_numbers=flags.full_numbers), news.caller_last4)
     return CellView(
         ref=ref, state=CELLS[news.state], rev=2 * news.version, button=button, line=line, code=news.code,
-        title=said.title, vendor_message=news.message if said.show_message else "", advice=said.advice,
+        title=said.title, vendor_message=message if said.show_message else "", advice=said.advice,
         actor=news.actor_name, since=news.began if CELLS[news.state] == "pending" else None,
     )
 

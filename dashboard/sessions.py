@@ -71,7 +71,9 @@ def carry_out(hub: Hub, verdict: Verdict) -> None:
 
 
 def _move(hub: Hub, member: Member, viewer: Viewer | None) -> None:
-    if viewer is not None and viewer.audience != member.viewer.audience:
+    if viewer is not None and not viewer.audience.scope:
+        member.close(REVOKED)
+    elif viewer is not None and viewer.audience != member.viewer.audience:
         hub.move(member, viewer)
 
 

@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from dashboard import audit, generation
-from dashboard.access import Viewer, last4
+from dashboard.access import Audience, Viewer, last4, shown_text
 from dashboard.board import LiveCall
 from dashboard.models import TakeoverAttempt
 from queue_api.calls import TakeoverTarget
@@ -101,7 +101,6 @@ def begin(viewer: Viewer, account: Account, live: LiveCall, ref: str, key: str, 
 
     Raises AlreadyOpen when another attempt on this call is open, TooMany over the limits.
     """
-    _check_limits(viewer.user_id, account.pk)
     attempt = TakeoverAttempt(
         key=key, actor=User(pk=viewer.user_id), actor_name=viewer.name, account=account, call_key=live.call.key,
         call_ref=ref, call_id=live.call.call_id, queue_key=live.call.queue_key,
@@ -112,28 +111,36 @@ def begin(viewer: Viewer, account: Account, live: LiveCall, ref: str, key: str, 
         with transaction.atomic():
             attempt.version = generation.bump(generation.TAKEOVER)
             attempt.save(force_insert=True)
+            _check_limits(viewer.user_id, account.pk)
             _record(attempt, "takeover.intent", queue=attempt.queue_key, caller_last4=attempt.caller_last4,
                     agent_before=attempt.agent_before, own_session=own_session, address=address)
     except IntegrityError:
-        return _who_was_first(viewer.user_id, account.pk, live.call.key, key)
+        first = _who_was_first(viewer.user_id, account.pk, live.call.key, key)
+        if first is None:  # the record itself cannot be written
+            raise
+        return first
     return attempt
 
 
-def _who_was_first(user_id: int, account: int, call_key: str, key: str) -> TakeoverAttempt:
-    """The same click twice is one attempt; another's open one is AlreadyOpen."""
+def _who_was_first(user_id: int, account: int, call_key: str, key: str) -> TakeoverAttempt | None:
+    """The same click twice is one attempt; another's open one is AlreadyOpen. None: nobody's was in the way."""
     twin = same_click(user_id, key)
     if twin is not None:
         return twin
-    raise AlreadyOpen(TakeoverAttempt.objects.filter(account_id=account, call_key=call_key).latest("version"))
+    others = TakeoverAttempt.objects.filter(account_id=account, call_key=call_key)
+    if (other := others.order_by("is_open", "version").last()) is not None:
+        raise AlreadyOpen(other)
+    return None
 
 
 def _check_limits(user_id: int, account: int) -> None:
+    """Counts the attempt just inserted, too: its transaction holds the counter's row, so clicks come one by one."""
     now = timezone.now()
     recent = TakeoverAttempt.objects.filter(created_at__gt=now - timedelta(seconds=WINDOW_S))
     mine, everybodys = recent.filter(actor_id=user_id), recent.filter(account=account)
     for attempts, most in ((mine, PER_PERSON), (everybodys, PER_ACCOUNT)):
         oldest_first = list(attempts.order_by("created_at").values_list("created_at", flat=True)[: most + 1])
-        if len(oldest_first) >= most:
+        if len(oldest_first) > most:
             raise TooMany(max(1, WINDOW_S - int((now - oldest_first[0]).total_seconds())))
 
 
@@ -146,6 +153,8 @@ def move(attempt: TakeoverAttempt, start: Sequence[str], to: str, **values: Any)
         )
         if changed:
             shown = {name: value for name, value in values.items() if name in ("code", "message", "reason", "tries")}
+            if "message" in shown:  # DeepCall may repeat the number, and the record outlives its deadline
+                shown["message"] = shown_text(shown["message"], Audience(), attempt.caller_last4)
             _record(attempt, f"takeover.{to}", **shown)
     attempt.refresh_from_db()
     return bool(changed)

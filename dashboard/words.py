@@ -4,7 +4,7 @@ import msgspec
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.board import Board
+from dashboard.board import Board, Feed
 from dashboard.takeover import AttemptNews
 from queue_api.errors import advice
 
@@ -59,7 +59,7 @@ HEALTH: dict[str, Text] = {
 def feed_trouble(board: Board | None, state: str, hop: str) -> Text:
     """What is wrong with a feed, and what an administrator can do. Empty when nothing is."""
     if state == "fresh":
-        return ""
+        return _left_out(board)
     if hop == "poller":
         return _("Callboard’s poller is not running, so nothing new can be shown. An administrator should look "
                  "at the server.")
@@ -68,17 +68,33 @@ def feed_trouble(board: Board | None, state: str, hop: str) -> Text:
     if state == "late":
         return _("DeepCall answers too slowly. What you see is old.")
     feed = board.feed if board else None
+    if state == "incomplete" and feed and (feed.declared_total or 0) <= feed.received:
+        return _left_out(board)
     if state == "incomplete" and feed:
         return _("DeepCall says it has %(total)s calls and sent %(received)s. No call is called ended meanwhile. "
                  "An administrator should raise the limit in the list request.") % {
                      "total": feed.declared_total, "received": feed.received}
-    return _failure(feed.code, feed.message) if feed else ""
+    return _failure(feed) if feed else ""
 
 
-def _failure(code: str, message: str) -> Text:
-    if not code:
+def _left_out(board: Board | None) -> Text:
+    """Rows that no screen can show are said, never silently dropped."""
+    feed = board.feed if board else None
+    if feed is None or not (feed.unusable or feed.duplicates):
+        return ""
+    return _("%(unusable)s rows have no usable identity and %(duplicates)s came twice: they are not shown. "
+             "An administrator should check the field names.") % {
+                 "unusable": feed.unusable, "duplicates": feed.duplicates}
+
+
+def _failure(feed: Feed) -> Text:
+    code, message = feed.code, feed.message
+    if feed.endpoint_down and not code:
         return _("DeepCall is not answering (%(message)s). An administrator should check the base URL and the "
                  "network.") % {"message": message}
+    if not code:
+        return _("There is no usable list: %(message)s An administrator should check the account’s settings.") % {
+            "message": message}
     known = advice("list", code)
     return _("%(title)s (code %(code)s: %(message)s). %(advice)s") % {
         "title": known.title, "code": code, "message": message, "advice": known.administrator}

@@ -34,8 +34,6 @@ def read_answer(body: bytes) -> dict[str, Any]:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise OddAnswer("is not UTF-8") from error
-    if _too_deep(text):
-        raise OddAnswer("is nested too deep")
     try:
         answer = json.loads(
             text, parse_constant=_not_json, parse_float=_finite, object_pairs_hook=_no_duplicates)
@@ -45,21 +43,28 @@ def read_answer(body: bytes) -> dict[str, Any]:
         raise OddAnswer("is empty" if not text.strip() else "is not JSON") from error
     if not isinstance(answer, dict):
         raise OddAnswer("is not a JSON object")
+    if _too_deep(answer):
+        raise OddAnswer("is nested too deep")
     return answer
 
 
 def outcome_of(answer: dict[str, Any]) -> Outcome:
-    """What a takeover's answer says. Raises OddAnswer unless `status` is exactly "success" or "error"."""
-    status = answer.get("status")
+    """What a takeover's answer says. Raises OddAnswer unless `status` is exactly "success" or "error".
+
+    An error needs its code: without one, nobody can tell a refusal from a failure that may have acted (1009, 1010).
+    """
+    status, code = answer.get("status"), _code(answer.get("code"))
     if status not in ("success", "error"):
         raise OddAnswer("has no usable status")
-    return Outcome(success=status == "success", code=_code(answer.get("code")),
-                   message=as_id(answer.get("message"), MESSAGE_LENGTH))
+    message = as_id(answer.get("message"), MESSAGE_LENGTH)
+    if status == "error" and not code:
+        raise OddAnswer(f"is an error without a usable code: {message}")
+    return Outcome(success=status == "success", code=code, message=message)
 
 
 def list_outcome(answer: dict[str, Any]) -> Outcome:
-    """As `outcome_of`, but rows without a status are a success: how a list reports one is not documented."""
-    if "status" not in answer and find_rows(answer)[0] is not None:
+    """As `outcome_of`, but rows without status and code are a success: how a list reports one is not documented."""
+    if "status" not in answer and "code" not in answer and find_rows(answer)[0] is not None:
         return Outcome(success=True)
     return outcome_of(answer)
 
@@ -69,19 +74,15 @@ def _code(value: object) -> str:
     return text if text.isascii() and text.isdigit() and len(text) <= 10 else ""
 
 
-def _too_deep(text: str) -> bool:
-    """Counts brackets, those in strings too: cheap, and a real answer has no 64 unclosed ones."""
-    if text.count("[") + text.count("{") <= DEPTH:
-        return False
-    depth = 0
-    for character in text:
-        if character in "[{":
-            depth += 1
-            if depth > DEPTH:
-                return True
-        elif character in "]}":
-            depth -= 1
-    return False
+def _too_deep(answer: dict[str, Any]) -> bool:
+    """Level by level over what was parsed: brackets inside a caller's name are no nesting."""
+    level: list[Any] = [answer]
+    for _ in range(DEPTH):
+        level = [child for node in level for child in (node.values() if isinstance(node, dict) else node)
+                 if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _not_json(name: str) -> NoReturn:

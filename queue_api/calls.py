@@ -51,7 +51,9 @@ EARLIEST_MS = 946_684_800_000  # 2000-01-01; anything before is a placeholder
 AHEAD_MS = 86_400_000
 
 # Control, bidirectional and zero-width characters: invisible, and able to make text read as something else.
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_INVISIBLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
+    r"\U000e0000-\U000e007f]")
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -89,15 +91,16 @@ class FieldMap(msgspec.Struct, frozen=True):
 
     @classmethod
     def with_overrides(cls, fields: Mapping[str, Any], states: Mapping[str, Any]) -> "FieldMap":
-        """An override replaces the default list of that field or state. Raises ValueError naming what is wrong."""
+        """An override replaces the default list of that field or state; its words count before other states' defaults.
+
+        Raises ValueError naming what is wrong.
+        """
         _check_table(fields, list(FIELD_NAMES), "field")
         _check_table(states, [state.value for state in STATE_WORDS], "state")
         names = FIELD_NAMES | {field: tuple(given) for field, given in fields.items()}
-        words = {
-            word_key(word): state
-            for state, defaults in STATE_WORDS.items()
-            for word in states.get(state.value, defaults)
-        }
+        kept = {state: words for state, words in STATE_WORDS.items() if state.value not in states}
+        own = {CallState(state): words for state, words in states.items()}
+        words = {word_key(word): state for table in (kept, own) for state, words in table.items() for word in words}
         return cls(names=names, words=words)
 
 
@@ -186,7 +189,13 @@ def _parse_row(row: dict[Any, Any], field_map: FieldMap, zone: zoneinfo.ZoneInfo
         times = (as_time(row.get(name), zone, now_ms) for name in field_map.names[field])
         return next((found for found in times if found is not None), None)
 
-    call_id, caller, agent_id = text("call_id", ID_LENGTH), text("caller", NUMBER_LENGTH), text("agent_id", ID_LENGTH)
+    def identity(field: str, length: int) -> str:
+        """A cut id would name another call, so one that is too long is none."""
+        found = (text for name in field_map.names[field] if (text := as_id(row.get(name), length + 1)))
+        return next((text for text in found if len(text) <= length), "")
+
+    call_id, caller = identity("call_id", ID_LENGTH), identity("caller", NUMBER_LENGTH)
+    agent_id = identity("agent_id", ID_LENGTH)
     key = call_id or (f"{caller}|{agent_id}" if caller and agent_id else "")
     if not key:
         return None

@@ -21,7 +21,7 @@ import httpx  # noqa: TID251 - the one place
 import msgspec
 
 from queue_api.answers import OddAnswer, Outcome, list_outcome, outcome_of, read_answer
-from queue_api.calls import WIRE_NAMES, Call, FieldMap, TakeoverTarget, find_rows, parse_rows
+from queue_api.calls import WIRE_NAMES, Call, FieldMap, TakeoverTarget, find_rows, is_masked, parse_rows
 from queue_api.credentials import Credentials
 from queue_api.errors import (
     BUSY_CODE,
@@ -44,6 +44,7 @@ CONNECT_S = 3.0  # below the deadline, so that "never connected" is told from "n
 LIST_CAP, TAKEOVER_CAP = 5 * 1024 * 1024, 64 * 1024
 BUSY_WAITS_S, BUSY_LIMIT_S = (0.5, 1.0), 8.0
 TAKEOVER_PATH = "queue/callTakeover"
+ACTING = ("calltakeover", "bargingcall")  # endpoints that move calls: never to be polled
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -153,10 +154,10 @@ class QueueClient:
                     raise
                 attempt.was_busy = True
                 await asyncio.sleep(wait)
-            except Untrusted:
-                raise
-            except NotSent:
-                if connected_again:
+            except NotSent as error:
+                if attempt.was_busy:  # an earlier post did go out, and 1501 is all that is known of it
+                    raise Busy(TAKEOVER, code=BUSY_CODE, message=error.message) from error
+                if connected_again or isinstance(error, Untrusted):
                     raise
                 connected_again = True
             except Refused as error:
@@ -293,6 +294,8 @@ def _need_credentials(endpoint: str, fields: dict[str, str]) -> None:
 def check_target(target: TakeoverTarget) -> dict[str, str]:
     """The body's fields: `callId`, or `callernumber` and `agentid`, are needed (vendor page); else RequestInvalid."""
     body = {WIRE_NAMES[field]: value for field in WIRE_NAMES if (value := getattr(target, field))}
+    if target.callernumber and is_masked(target.callernumber):
+        raise RequestInvalid(TAKEOVER, message="The callernumber is masked and cannot be sent.")
     if "callId" not in body and not {"callernumber", "agentid"} <= body.keys():
         missing = "callId" if "callernumber" not in body and "agentid" not in body else (
             "agentid" if "callernumber" in body else "callernumber")
@@ -325,4 +328,6 @@ def clean_list_path(text: str) -> str:
     """The path below /api/v2/. Raises ValueError for anything that could leave it."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?", text):
         raise ValueError("The list path is made of letters, digits, _ and -, with / between: queue/list.")
+    if text.rstrip("/").rsplit("/", 1)[-1].lower() in ACTING:
+        raise ValueError("The list path must name an endpoint that only reads, for example queue/list.")
     return text

@@ -22,7 +22,7 @@ TAKEOVER, LIST, ANY = "takeover", "list", "*"
 BUSY_CODE = "1501"
 GONE_CODE = "1000"
 VENDOR_SIDE_CODES = frozenset({"1009", "1010", "1032"})
-CREDENTIAL_CODES = frozenset({"1014", "1015", "1020", "1039", "401", "403"})
+CREDENTIAL_CODES = frozenset({"1014", "1015", "1020", "1039", "1043", "401", "403"})
 REFUSING_STATUSES = frozenset({401, 403, 404, 405, 413, 415, 422, 429})
 
 

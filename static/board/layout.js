@@ -4,19 +4,22 @@
 // layout shift and which costs no layout of the rows below. On narrow ones rows differ in height and flow.
 
 const ROW_PX = 38;
-const AHEAD = 60; // rows above and below the screen that are placed at once; the rest may wait for a quiet moment
-const LATER_MS = 400;
+const AHEAD = 15; // rows above and below the screen that are placed at once; the rest may wait for a quiet moment
+const LATER_MS = 2000;
 const wide = matchMedia("(min-width: 900px)");
 const list = document.getElementById("list");
 const rows = document.getElementById("rows");
 const places = new WeakMap(); // row -> index that its transform stands for
 let order = [];
 let later = 0;
+let scrolled = 0; // kept, because asking the browser in the middle of a frame makes it lay out twice
+let height = 0;
 
 export function start() {
   order = [...rows.children];
   wide.addEventListener("change", place);
-  list.addEventListener("scroll", placeNear, {passive: true});
+  list.addEventListener("scroll", look, {passive: true});
+  new ResizeObserver(look).observe(list);
   place();
 }
 
@@ -76,7 +79,7 @@ export async function change(work) {
 }
 
 function place() {
-  list.classList.toggle("placed", wide.matches);
+  if (list.classList.contains("placed") !== wide.matches) list.classList.toggle("placed");
   list.dataset.empty = order.length ? "no" : "yes";
   if (!wide.matches) return flow();
   rows.style.height = `${order.length * ROW_PX}px`;
@@ -96,10 +99,15 @@ function placeNear() {
   });
 }
 
+function look() {
+  [scrolled, height] = [list.scrollTop, list.clientHeight];
+  placeNear();
+}
+
 function placeRest() {
   later = 0;
   if (!wide.matches) return;
-  let left = 250; // a slice of it, so that no task gets long
+  let left = 120; // a slice of it, so that no task gets long
   for (let index = 0; index < order.length; index += 1) {
     if (places.get(order[index]) === index) continue;
     if (!left--) return void (later = setTimeout(placeRest));
@@ -114,8 +122,8 @@ function write(row, index) {
 
 // First and last index on the screen.
 function shown() {
-  const first = Math.floor(list.scrollTop / ROW_PX);
-  return [first, first + Math.ceil(list.clientHeight / ROW_PX)];
+  const first = Math.floor(scrolled / ROW_PX);
+  return [first, first + Math.ceil(height / ROW_PX)];
 }
 
 function flow() {
@@ -129,8 +137,8 @@ function flow() {
 
 // The browser's own scroll anchoring does not see transforms.
 function topmost() {
-  if (!wide.matches || list.scrollTop < 1) return null;
-  const index = Math.floor(list.scrollTop / ROW_PX);
+  if (!wide.matches || scrolled < 1) return null;
+  const [index] = shown();
   return {index, rows: order.slice(index, index + 100)};
 }
 
@@ -139,6 +147,7 @@ function keep(anchor) {
   if (skipped < 0) return;
   const moved = order.indexOf(anchor.rows[skipped]) - anchor.index - skipped;
   if (moved) list.scrollTop += moved * ROW_PX;
+  if (moved) look();
 }
 
 /** The rows on the screen; found by position, which is cheaper than watching each of a thousand rows. */

@@ -1,0 +1,342 @@
+"""In Chromium, against the real `serve` and a simulator started apart: what a supervisor sees and does."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import chromium_path
+from tests.processes import Callboard, Upstream, furnish, manage, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+LONG = bool(os.environ.get("CALLBOARD_LONG"))
+CHURN_S = 60 if LONG else 15
+PASSWORD = "callboard-demo"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--no-first-run", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("callboard")
+
+
+@pytest.fixture(scope="module")
+def upstream(data: Path) -> Iterator[Upstream]:
+    program = Upstream(data, "--seed", "3")
+    with running(program):
+        yield program
+
+
+@pytest.fixture(scope="module")
+def server(data: Path, upstream: Upstream) -> Iterator[Callboard]:
+    furnish(data, upstream.url)
+    program = Callboard(data)
+    with running(program):
+        yield program
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium_path()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def _calm(upstream: Upstream) -> None:
+    """Each test begins with a healthy, quiet upstream of 24 calls."""
+    upstream.switch(reset=True, frozen=True)
+
+
+class Screen:
+    """A signed-in page that remembers what went wrong on it and what came over its socket."""
+
+    def __init__(self, browser: Browser, server: Callboard, username: str, **options: Any) -> None:
+        self.problems: list[str] = []
+        self.received: list[str] = []
+        self.page: Page = browser.new_context(viewport={"width": 1366, "height": 768}, **options).new_page()
+        self.page.set_default_timeout(15_000)
+        self.page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
+        self.page.on("console", self._said)
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._heard))
+        self.page.goto(f"{server.url}/accounts/login/")
+        self.page.fill("input[name=username]", username)
+        self.page.fill("input[name=password]", PASSWORD)
+        self.page.press("input[name=password]", "Enter")
+        self.page.wait_for_url(f"{server.url}/")
+        self.live()
+
+    def _said(self, message: Any) -> None:
+        # Chromium itself reports every 4xx and 5xx, and every socket that a restarting server refused.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.problems.append(message.text)
+
+    def _heard(self, payload: str | bytes) -> None:
+        self.received.append(payload if isinstance(payload, str) else payload.decode())
+
+    def live(self) -> None:
+        expect(self.page.locator("html[data-link=live]")).to_be_attached()
+
+    def row(self, call_id: str) -> Any:
+        return self.page.locator(f'[data-call-id="{call_id}"]')
+
+    def button(self, call_id: str) -> Any:
+        return self.row(call_id).locator("button[data-action=takeover]")
+
+    def cell(self, call_id: str) -> Any:
+        return self.row(call_id).locator("[data-takeover]")
+
+    def notices(self) -> Any:
+        return self.page.locator("[data-notices]")
+
+    def dom(self) -> list[str]:
+        """Every row, number and feed as HTML, without what ticks or belongs to this screen alone."""
+        html: list[str] = self.page.evaluate("""() =>
+            [...document.querySelectorAll('[data-call-id], [data-kpi], [data-account-feed]')].map(e => e.outerHTML)""")
+        return [screenless(text) for text in html]
+
+    def close(self) -> None:
+        self.page.context.close()
+
+
+def screenless(html: str) -> str:
+    html = re.sub(r' (style|data-htmx-powered|data-heard|tabindex)="[^"]*"', "", html)
+    return re.sub(r">[^<]*</", "></", html) if "data-since" in html and "data-call-id" not in html else re.sub(
+        r'(data-since="\d+"[^>]*>)[^<]*', r"\1", re.sub(r"(data-age[^>]*>)[^<]*", r"\1", html))
+
+
+@pytest.fixture
+def screen(browser: Browser, server: Callboard) -> Iterator[Any]:
+    opened: list[Screen] = []
+
+    def sign_in(username: str, **options: Any) -> Screen:
+        opened.append(Screen(browser, server, username, **options))
+        return opened[-1]
+
+    yield sign_in
+    for one in opened:
+        one.close()
+
+
+def test_a_supervisor_sees_calls_come_change_and_go_without_a_reload(upstream: Upstream, screen: Any) -> None:
+    asha = screen("asha")
+    upstream.switch(add_call={"call_id": "come-1", "caller": "+919812345678", "queue_id": "301", "queue_name": "Support",
+                              "entered_ago_s": 130})
+    expect(asha.row("come-1")).to_have_attribute("data-state", "waiting")
+    expect(asha.row("come-1").locator("[data-field=caller]")).to_contain_text("+919812345678")
+    expect(asha.row("come-1").locator("[data-field=state-time]")).to_contain_text(re.compile(r"^2:1\d$"))
+    upstream.switch(change_call={"call_id": "come-1", "state": "talking", "agent_id": "2001", "agent_name": "Meera Iyer",
+                                 "answered_ago_s": 1})
+    expect(asha.row("come-1")).to_have_attribute("data-state", "talking")
+    expect(asha.row("come-1").locator("[data-field=agent]")).to_have_text("Meera Iyer")
+    upstream.switch(end_call="come-1")
+    expect(asha.row("come-1")).to_have_count(0)
+    assert asha.problems == []
+
+
+def test_a_click_moves_the_call_and_deepcall_is_asked_exactly_once(upstream: Upstream, screen: Any) -> None:
+    asha = screen("asha")
+    upstream.switch(add_call={"call_id": "take-1", "caller": "+919811111111", "queue_id": "302", "queue_name": "Sales",
+                              "state": "talking", "agent_id": "2002", "agent_name": "Kabir Khan", "answered_ago_s": 60})
+    asha.button("take-1").click()
+    expect(asha.cell("take-1")).to_have_attribute("data-takeover", "accepted")
+    expect(asha.notices()).to_contain_text("Accepted by DeepCall")
+    expect(asha.row("take-1").locator("[data-field=agent]")).to_have_text("Asha Rao")
+    bodies = [entry["body"] for entry in upstream.journal()]
+    assert bodies == [{"ssid": "demo-ssid-asha-rao", "callId": "take-1", "agentid": "2002"}]
+    assert all(isinstance(value, str) for value in bodies[0].values())
+    assert asha.problems == []
+
+
+def test_a_refusal_with_an_unknown_code_is_shown_as_it_came(upstream: Upstream, screen: Any) -> None:
+    asha, carla = screen("asha"), screen("carla")
+    upstream.switch(add_call={"call_id": "no-1", "caller": "+919822222222", "queue_id": "303", "queue_name": "Billing",
+                              "state": "talking", "agent_id": "2003", "agent_name": "Leela Nair", "answered_ago_s": 5},
+                    fault={"endpoint": "takeover", "code": 4711, "message": "Purple <b>monkey</b> 9f3c"})
+    asha.button("no-1").click()
+    for one in (asha, carla):
+        expect(one.cell("no-1")).to_have_attribute("data-takeover", "refused")
+        expect(one.cell("no-1")).to_have_attribute("data-code", "4711")
+        expect(one.cell("no-1")).to_contain_text("4711")
+        expect(one.cell("no-1")).to_contain_text("Purple <b>monkey</b> 9f3c")
+    expect(asha.button("no-1")).not_to_have_attribute("aria-disabled", "true")
+    expect(asha.notices()).to_contain_text("4711")
+    expect(carla.notices()).not_to_contain_text("4711")
+
+
+def test_two_supervisors_at_the_same_instant_make_one_request_and_the_other_reads_the_name(
+    upstream: Upstream, screen: Any
+) -> None:
+    asha, ben = screen("asha"), screen("ben")
+    upstream.switch(add_call={"call_id": "both-1", "caller": "+919833333333", "queue_id": "301", "queue_name": "Support",
+                              "state": "talking", "agent_id": "2004", "agent_name": "Rohan Gupta", "answered_ago_s": 5},
+                    fault={"endpoint": "takeover", "latency_s": 3})
+    for one in (asha, ben):
+        expect(one.button("both-1")).to_be_visible()
+    for one in (asha, ben):  # both before either screen can hear of the other's click
+        one.page.evaluate("setTimeout(() => document.querySelector('[data-call-id=both-1] button').click(), 0)")
+    expect(asha.cell("both-1")).to_contain_text(re.compile("Asha Rao|Ben Okafor"))
+    expect(ben.cell("both-1")).to_contain_text(re.compile("Asha Rao|Ben Okafor"))
+    first = "Asha Rao" if "Asha Rao" in asha.cell("both-1").inner_text() else "Ben Okafor"
+    loser = ben if first == "Asha Rao" else asha
+    expect(loser.cell("both-1")).to_contain_text(f"{first} is taking over")
+    expect(loser.notices()).to_contain_text(f"{first} is taking this over")
+    for one in (asha, ben):
+        expect(one.cell("both-1")).to_have_attribute("data-takeover", "accepted")
+    assert len(upstream.journal()) == 1
+
+
+def test_a_person_sees_only_their_queues_and_only_the_digits_they_may_see(upstream: Upstream, screen: Any) -> None:
+    upstream.switch(add_call={"call_id": "mask-1", "caller": "+919876500001", "queue_id": "301", "queue_name": "Support",
+                              "entered_ago_s": 5})
+    ben, carla = screen("ben"), screen("carla")
+    expect(ben.row("mask-1").locator("[data-field=caller]")).to_contain_text("•••• 0001")
+    expect(carla.row("mask-1")).to_have_count(0)
+    assert carla.page.locator("button[data-action=takeover]").count() == 0
+    expect(ben.button("mask-1")).to_contain_text("rings Front desk")
+    for one in (ben, carla):
+        sent = one.page.content() + "".join(one.received)
+        assert "9876500001" not in sent
+        assert not re.search(r"\+91\d{6}", sent)
+
+
+def test_after_churn_every_screen_equals_a_fresh_load_and_nothing_has_jumped(upstream: Upstream, screen: Any) -> None:
+    asha, second = screen("asha"), screen("asha")
+    asha.page.evaluate("""() => { window.shift = 0;
+        new PerformanceObserver(list => list.getEntries().forEach(e => { window.shift += e.value; }))
+            .observe({type: 'layout-shift', buffered: false}); }""")
+    upstream.switch(frozen=False, churn=50, calls=60)
+    asha.page.wait_for_timeout(CHURN_S * 1000)  # churn is the subject here, not a wait for an event
+    upstream.switch(frozen=True)
+    asha.page.wait_for_timeout(9_000)  # four polls: two lists must agree that a call has ended
+    assert asha.page.evaluate("window.shift") == 0
+    fresh = screen("asha")
+    fresh.page.wait_for_timeout(500)
+    assert len(fresh.dom()) > 60
+    assert asha.dom() == fresh.dom()
+    assert second.dom() == fresh.dom()
+    assert asha.problems + second.problems == []
+
+
+def test_fourteen_rows_fit_a_small_laptop(upstream: Upstream, screen: Any) -> None:
+    asha = screen("asha")
+    visible = asha.page.evaluate("""() => {
+        const strip = document.querySelector('.strip').getBoundingClientRect().top;
+        return [...document.querySelectorAll('[data-call-id]')]
+            .filter(row => row.getBoundingClientRect().bottom <= strip + 0.5).length; }""")
+    assert visible >= 14
+
+
+@pytest.mark.parametrize(("fault", "said"), [
+    ({"code": 1014, "message": "Token expired"}, ["1014", "Token expired", "credentials"]),
+    ({"code": 1032, "message": "Internal"}, ["1032", "support"]),
+    ({"status": 502, "body": "<html>Bad gateway</html>"}, ["502", "base URL"]),
+    ({"status": 200, "body": "<html>Hello</html>"}, ["not JSON", "base URL"]),
+    ({"huge_bytes": 200_000_000}, ["larger than", "5120 KiB"]),
+])
+def test_a_bad_answer_keeps_the_last_truth_and_says_what_is_wrong(
+    upstream: Upstream, server: Callboard, screen: Any, fault: dict[str, Any], said: list[str]
+) -> None:
+    asha = screen("asha")
+    before = asha.page.locator("[data-call-id]").count()
+    upstream.switch(fault={"endpoint": "list", **fault})
+    feed = asha.page.locator('[data-account-feed="Northgate"]')
+    expect(feed).to_have_attribute("data-health", "failing")
+    expect(feed).to_have_attribute("data-hop", "deepcall")
+    banner = asha.page.locator("[id^=banner-]:visible")
+    for words in said:
+        expect(banner).to_contain_text(words)
+    assert asha.page.locator("[data-call-id]").count() == before
+    upstream.switch(clear="*")
+    if "1014" not in said:  # bad credentials are asked again after a minute, or when the account is saved
+        expect(feed).to_have_attribute("data-health", "fresh")
+    else:
+        os.environ.pop("DEEPCALL_SSID", None)
+        manage(server.data, "connect_account", "Northgate", "--base-url", upstream.url, "--poll-interval", "2.5")
+        expect(feed).to_have_attribute("data-health", "fresh")
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_rows_without_ids_or_dates_are_counted_and_cost_the_others_nothing(upstream: Upstream, screen: Any) -> None:
+    asha = screen("asha")
+    upstream.switch(fault={"endpoint": "list", "zero_dates": True, "numbers_as_strings": True,
+                           "without_identity": True, "every": 3})
+    upstream.switch(add_call={"call_id": "good-1", "queue_id": "301", "queue_name": "Support", "entered_ago_s": 3,
+                              "caller": "+919844444444"})
+    upstream.switch(add_call={"call_id": "good-2", "queue_id": "301", "queue_name": "Support", "entered_ago_s": 3,
+                              "caller": "+919844444445"})
+    upstream.switch(add_call={"call_id": "good-3", "queue_id": "301", "queue_name": "Support", "entered_ago_s": 3,
+                              "caller": "+919844444446"})
+    expect(asha.page.locator('[data-call-id^="good-"]')).to_have_count(2)
+    expect(asha.page.locator('[data-account-feed="Northgate"]')).to_have_attribute("data-health", "fresh")
+    expect(asha.page.locator("[id^=banner-]:visible")).to_contain_text("rows have no usable identity")
+
+
+def test_an_account_connected_from_the_shell_appears_without_a_restart(
+    data: Path, server: Callboard, browser: Browser, screen: Any
+) -> None:
+    admin = screen("admin")
+    other = Upstream(data, "--seed", "11", "--calls", "5")
+    with running(other):
+        said = manage(data, "connect_account", "Harbour", "--base-url", other.url, DEEPCALL_USER_ID="demo-user",
+                      DEEPCALL_TOKEN="demo-token")
+        assert "created" in said
+        assert re.search(r"DeepCall answered in \d+ ms: \d+ rows", said)
+        feed = admin.page.locator('[data-account-feed="Harbour"]')
+        expect(feed).to_have_attribute("data-health", "fresh", timeout=10_000)
+        expect(admin.page.locator('[data-account="Harbour"]').first).to_be_visible()
+    expect(feed).to_have_attribute("data-health", "failing")
+    expect(feed).to_have_attribute("data-hop", "deepcall")
+    expect(admin.page.locator("[id^=banner-]:visible")).to_contain_text("Harbour")
+
+
+def test_a_right_taken_away_in_the_admin_reaches_the_open_screen(server: Callboard, screen: Any) -> None:
+    ben, admin = screen("ben"), screen("admin")
+    expect(ben.page.locator("button[data-action=takeover]").first).to_be_visible()
+    admin.page.goto(f"{server.url}/admin/auth/user/")
+    admin.page.click("text=ben")
+    admin.page.uncheck("#id_may_take_over")
+    admin.page.click("input[name=_save]")
+    expect(ben.page.locator("button[data-action=takeover]")).to_have_count(0, timeout=10_000)
+    admin.page.click("text=ben")
+    admin.page.check("#id_may_take_over")
+    admin.page.click("input[name=_save]")
+    expect(ben.page.locator("button[data-action=takeover]").first).to_be_visible(timeout=10_000)
+    assert admin.problems == []
+
+
+def test_signing_out_closes_the_other_tab_and_says_so(server: Callboard, screen: Any) -> None:
+    carla = screen("carla")
+    tab = carla.page.context.new_page()
+    tab.goto(f"{server.url}/")
+    tab.click("text=Sign out")
+    expect(carla.page).to_have_url(re.compile("login"), timeout=10_000)
+
+
+def test_a_frozen_server_is_noticed_and_a_killed_one_comes_back_by_itself(data: Path, upstream: Upstream,
+                                                                         server: Callboard, browser: Browser) -> None:
+    own = data / "own"
+    own.mkdir()
+    furnish(own, upstream.url)
+    first = Callboard(own)
+    with running(first):
+        asha = Screen(browser, first, "asha")
+        rows = asha.page.locator("[data-call-id]").count()
+        first.process.send_signal(signal.SIGSTOP)
+        expect(asha.page.locator("html[data-link=lost]")).to_be_attached(timeout=28_000)
+        expect(asha.page.locator("#cut")).to_contain_text("This screen lost the server")
+        first.kill()
+        second = Callboard(own, port=first.port)
+        with running(second):
+            expect(asha.page.locator("html[data-link=live]")).to_be_attached(timeout=30_000)
+            assert asha.page.locator("[data-call-id]").count() == rows
+        asha.close()

@@ -1,0 +1,450 @@
+"""One question to DeepCall, and the board that is published after it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from dashboard import lease
+from dashboard import poller as polling
+from dashboard.board import Board
+from dashboard.lease import acquire
+from dashboard.mirror import late_after_ms
+from dashboard.models import BoardSnapshot, Lease, Queue
+from dashboard.offloop import Desk
+from dashboard.poll_desk import PollDesk
+from dashboard.poller import CREDENTIALS_WAIT_S, LeaseLost, Poller
+from dashboard.snapshots import load_board, save_board
+from dashboard.words import feed_trouble
+from queue_api.client import Listing, QueueClient
+from queue_api.errors import NotSent, NoUsableAnswer, QueueApiError, Refused
+from queue_api.models import Account
+from tests.makers import board, call, listing
+
+
+class DeepCall:
+    """Answers list calls from a script; the last answer repeats. `asked` counts."""
+
+    def __init__(self, *script: Listing | Exception) -> None:
+        self.script, self.asked, self.closed = list(script), 0, False
+
+    async def list_calls(self) -> Listing:
+        self.asked += 1
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Press:
+    """Collects what is published: (board, whether it is news)."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[Board, bool]] = []
+        self.came = asyncio.Event()
+
+    async def __call__(self, board: Board, news: bool) -> None:
+        self.published.append((board, news))
+        self.came.set()
+
+    @property
+    def last(self) -> Board:
+        return self.published[-1][0]
+
+
+class NoDatabase(Desk):
+    """A desk that only notes which work it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+        self.queues: dict[str, str] = {}
+
+    async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.given.append(work.__name__)
+        if work.__name__ == "note_queues":
+            self.queues |= args[1]
+
+
+class BrokenDatabase(NoDatabase):
+    async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        raise OSError("the database is away")
+
+
+def leading(deepcall: DeepCall | None, desk: Desk | None = None, **settings: Any) -> tuple[Poller, Press]:
+    """A poller that holds its lease and asks `deepcall`."""
+    press = Press()
+    account = Account(**{"pk": 1, "name": "Northgate", "base_url": "https://deepcall.example"} | settings)
+    poller = Poller(account, press, "me", desk or NoDatabase())
+    poller.board = Board(account=1, fence=5)
+    poller.good_until = time.monotonic() + 60
+    poller.client = cast(QueueClient, deepcall)
+    return poller, press
+
+
+# ── one question ───────────────────────────────────────────────────────────────────────────────────
+async def test_a_list_is_published_as_a_board_under_the_leases_fence() -> None:
+    poller, press = leading(DeepCall(listing(call("a"))))
+    await poller.poll_once()
+    assert (set(press.last.calls), press.last.position, press.last.feed.health) == ({"a"}, (5, 1), "fresh")
+
+
+async def test_a_list_without_news_is_a_sign_of_life_with_the_lists_time() -> None:
+    poller, press = leading(DeepCall(listing(call("a"))))
+    first = await poller.poll_once()
+    second = await poller.poll_once()
+    assert [news for _, news in press.published] == [True, False]
+    assert second.position == first.position
+    assert (second.heard_at or 0) >= (first.heard_at or 0) > 0
+
+
+async def test_a_failure_keeps_the_calls_and_is_published_once() -> None:
+    poller, press = leading(DeepCall(listing(call("a")), Refused("list", code="1015", message="No.", http_status=200)))
+    for _ in range(3):
+        await poller.poll_once()
+    assert [news for _, news in press.published] == [True, True, False]
+    assert (set(press.last.calls), press.last.feed.health, press.last.feed.code) == ({"a"}, "failing", "1015")
+
+
+async def test_the_list_after_failures_is_news_and_the_failures_are_forgotten() -> None:
+    poller, press = leading(DeepCall(listing(call("a")), NotSent("list"), NotSent("list"), listing(call("a"))))
+    for _ in range(4):
+        await poller.poll_once()
+    assert [news for _, news in press.published] == [True, True, False, True]
+    assert press.last.feed.health == "fresh"
+    assert (poller.failures, poller.wait_s("")) == (0, 2.0)
+
+
+async def test_rows_that_all_lack_an_identity_are_a_failure_and_never_a_zero() -> None:
+    """The first list of an account that speaks another dialect: nothing is known of its calls."""
+    poller, press = leading(DeepCall(listing(received=5, unusable=5)))
+    await poller.poll_once()
+    assert (press.last.feed.health, press.last.heard_at) == ("failing", None)
+    assert "5 rows" in str(feed_trouble(press.last, "failing", "deepcall"))
+
+
+async def test_rows_that_all_lose_their_identity_end_no_call() -> None:
+    poller, press = leading(DeepCall(listing(call("a")), listing(received=5, unusable=5)))
+    for _ in range(5):
+        await poller.poll_once()
+    assert set(press.last.calls) == {"a"}
+
+
+async def test_an_empty_list_is_a_truth_like_any_other() -> None:
+    poller, press = leading(DeepCall(listing()))
+    await poller.poll_once()
+    assert (press.last.feed.health, press.last.calls) == ("fresh", {})
+
+
+@pytest.mark.parametrize("settings", [
+    {"ssid_sealed": "sealed under a lost key"}, {"base_url": "ftp://deepcall.example"}, {"list_path": "../admin"},
+    {"field_names": {"colour": ["hue"]}},
+])
+async def test_settings_that_cannot_be_used_are_a_failing_feed_with_a_sentence(settings: dict[str, Any]) -> None:
+    poller, press = leading(None, **{"user_id": "u"} | settings)
+    await poller.poll_once()
+    assert press.last.feed.health == "failing"
+    sentence = str(feed_trouble(press.last, "failing", "deepcall"))
+    assert press.last.feed.message in sentence
+    assert "not answering" not in sentence  # it was never asked
+
+
+async def test_settings_without_credentials_say_what_is_missing() -> None:
+    poller, press = leading(None)
+    await poller.poll_once()
+    assert "ssid" in str(feed_trouble(press.last, "failing", "deepcall"))
+    assert poller.client is not None
+    await poller.client.aclose()
+
+
+async def test_the_log_names_each_change_of_a_feed_once(caplog: pytest.LogCaptureFixture) -> None:
+    poller, _ = leading(DeepCall(listing(), NotSent("list", message="No route."), NotSent("list"), listing()))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            await poller.poll_once()
+    assert [record.getMessage().split(" ", 2)[2].strip() for record in caplog.records] == [
+        "never -> fresh", "fresh -> failing  No route.", "failing -> fresh"]
+
+
+# ── how long to wait ───────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(("failures", "step_s"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (50, 8)])
+def test_after_failures_the_wait_grows_to_eight_seconds(failures: int, step_s: float) -> None:
+    poller, _ = leading(None, poll_interval_s=0.5)
+    poller.failures = failures
+    waits = [poller.wait_s("1032") for _ in range(50)]
+    assert all(0.8 * step_s <= wait <= 1.2 * step_s for wait in waits)
+    assert len(set(waits)) > 1  # pollers do not come back together
+
+
+def test_the_wait_is_never_shorter_than_the_interval() -> None:
+    poller, _ = leading(None, poll_interval_s=30)
+    poller.failures = 1
+    assert poller.wait_s("") == 30
+
+
+@pytest.mark.parametrize("code", ["1014", "1015", "1020", "1039", "401", "403"])
+async def test_refused_credentials_are_asked_again_after_a_minute(code: str) -> None:
+    poller, _ = leading(DeepCall(Refused("list", code=code)))
+    board = await poller.poll_once()
+    assert poller.wait_s(board.feed.code) == CREDENTIALS_WAIT_S == 60
+
+
+@pytest.mark.parametrize(("answer_s", "rest_s"), [(0.5, 1.5), (2.0, 0.0), (3.0, 0.0)])
+async def test_the_interval_counts_from_question_to_question(
+    answer_s: float, rest_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    times = [100.0]
+
+    class Slow(DeepCall):
+        async def list_calls(self) -> Listing:
+            times.append(times[-1] + answer_s)
+            return listing()
+
+    async def sleep(seconds: float) -> None:
+        slept.set_result(seconds)
+        await asyncio.Event().wait()
+
+    poller, _ = leading(Slow(), poll_interval_s=2)
+    poller.good_until = 200
+    monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: times[-1]))
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    loop = asyncio.ensure_future(poller._poll_forever())
+    assert await slept == rest_s
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+
+
+# ── the lease decides ──────────────────────────────────────────────────────────────────────────────
+async def test_nothing_is_published_after_the_lease_ran_out() -> None:
+    poller, press = leading(DeepCall(listing(call("a"))))
+    poller.good_until = time.monotonic() - 0.001
+    with pytest.raises(LeaseLost):
+        await poller.poll_once()
+    assert press.published == []
+
+
+async def test_an_answer_that_came_after_the_lease_ran_out_is_thrown_away() -> None:
+    poller, press = leading(None)
+
+    class Slow(DeepCall):
+        async def list_calls(self) -> Listing:
+            poller.good_until = time.monotonic() - 0.001  # it passed while DeepCall was thinking
+            return listing(call("a"))
+
+    poller.client = cast(QueueClient, Slow())
+    with pytest.raises(LeaseLost):
+        await poller.poll_once()
+    assert press.published == []
+
+
+async def test_a_refused_renewal_ends_the_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(NoDatabase):
+        async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            return False if work is lease.renew else None
+
+    monkeypatch.setattr(polling, "RENEW_S", 0.01)
+    poller, _ = leading(DeepCall(listing()), Refusing())
+    with pytest.raises(LeaseLost):
+        await poller._lead()
+
+
+async def test_renewing_beats_also_while_deepcall_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Renewing(NoDatabase):
+        async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            return True
+
+    class Hanging(DeepCall):
+        async def list_calls(self) -> Listing:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+
+    monkeypatch.setattr(polling, "RENEW_S", 0.01)
+    poller, press = leading(Hanging(listing()), Renewing())
+    leader = asyncio.ensure_future(poller._lead())
+    await press.came.wait()
+    leader.cancel()
+    await asyncio.gather(leader, return_exceptions=True)
+    assert press.published[0] == (Board(account=1, fence=5), False)
+
+
+async def test_a_database_that_is_away_neither_extends_nor_ends_the_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "RENEW_S", 0.01)
+    poller, press = leading(DeepCall(listing()), BrokenDatabase())
+    poller.good_until = time.monotonic() + 0.1
+    with pytest.raises(LeaseLost):
+        await poller._lead()
+    assert press.published  # until the lease had run out by our own clock
+
+
+# ── books ──────────────────────────────────────────────────────────────────────────────────────────
+async def test_unseen_queues_are_noted_once_by_id_or_name() -> None:
+    desk = NoDatabase()
+    calls = call("a", queue_id="302", queue_name="Sales"), call("b", queue_id="", queue_name="Night DESK"), call(
+        "c", queue_id="", queue_name=""), call("d", queue_id="404", queue_name="")
+    poller, _ = leading(DeepCall(listing(*calls)), desk)
+    await poller.poll_once()
+    await poller.poll_once()
+    assert desk.queues == {"302": "Sales", "night desk": "Night DESK", "404": "404"}
+    assert desk.given.count("note_queues") == 1
+
+
+async def test_the_snapshot_is_kept_at_most_every_two_seconds() -> None:
+    desk = NoDatabase()
+    poller, _ = leading(DeepCall(listing()), desk)
+    for _ in range(3):
+        await poller.poll_once()
+    assert desk.given.count("save_board") == 1
+    poller._saved_at -= 2
+    await poller.poll_once()
+    assert desk.given.count("save_board") == 2
+
+
+async def test_boards_go_on_while_the_database_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    poller, press = leading(DeepCall(listing(call("a")), listing(call("b"))), BrokenDatabase())
+    await poller.poll_once()
+    await poller.poll_once()
+    assert set(press.last.calls) == {"a", "b"}
+    assert "cannot keep books" in caplog.text
+
+
+# ── with a database ────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    desk = Desk("test")
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def northgate(transactional_db: None) -> Account:
+    account = Account(name="Northgate", base_url="https://deepcall.example")
+    account.set_ssid("ssid")
+    account.save()
+    return account
+
+
+async def test_a_new_leader_begins_with_the_kept_board_and_its_first_seen_times(
+    northgate: Account, desk: Desk
+) -> None:
+    kept = board(call("a"), account=northgate.pk, fence=3, seq=40, health="failing", code="1015")
+    await desk.run(save_board, kept, northgate)
+    await desk.run(Lease.objects.create, name=f"account:{northgate.pk}", fence=3)
+    poller = Poller(northgate, Press(), "me", desk)
+    assert await poller._acquire()
+    assert poller.board == msgspec.structs.replace(kept, fence=4, seq=0)
+
+
+async def test_a_poller_waits_while_another_process_leads(northgate: Account, desk: Desk) -> None:
+    await desk.run(acquire, f"account:{northgate.pk}", "other")
+    assert not await Poller(northgate, Press(), "me", desk)._acquire()
+
+
+async def test_run_leads_and_stopping_keeps_the_board_and_lets_the_lease_go(northgate: Account, desk: Desk) -> None:
+    press, deepcall = Press(), DeepCall(listing(call("a")))
+    poller = Poller(northgate, press, "me", desk)
+    poller.client = cast(QueueClient, deepcall)
+    running = asyncio.ensure_future(poller.run())
+    await press.came.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await poller.stop()
+    assert deepcall.closed
+    assert await desk.run(load_board, northgate) == poller.board
+    assert await desk.run(acquire, poller.lease_name, "next") == poller.board.fence + 1
+
+
+async def test_what_a_poll_writes_is_in_the_database(northgate: Account, desk: Desk) -> None:
+    poller = Poller(northgate, Press(), "me", desk)
+    assert await poller._acquire()
+    poller.client = cast(QueueClient, DeepCall(listing(call("a"))))
+    board = await poller.poll_once()
+    assert await desk.run(load_board, northgate) == board
+    assert await desk.run(lambda: list(Queue.objects.values_list("key", "name"))) == [("302", "Sales")]
+
+
+async def test_a_deposed_leader_leaves_the_next_ones_snapshot_alone(northgate: Account, desk: Desk) -> None:
+    old = Poller(northgate, Press(), "old", desk)
+    assert await old._acquire()
+    await desk.run(Lease.objects.update, expires_at=0)
+    await desk.run(acquire, old.lease_name, "new")
+    await desk.run(save_board, board(account=northgate.pk, fence=2), northgate)
+    old.client = cast(QueueClient, DeepCall(listing(call("a"))))
+    await old.poll_once()  # frozen, awake again, and its own clock says that it still leads
+    assert await desk.run(lambda: BoardSnapshot.objects.values_list("fence", "seq").get()) == (2, 1)
+
+
+# ── the desk of all pollers ────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+async def polls(northgate: Account, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PollDesk]:
+    async def list_calls(client: QueueClient) -> Listing:
+        if client.upstream.list_path == "crash":
+            raise RuntimeError("a bug")
+        return listing(call(client.upstream.list_path))
+
+    monkeypatch.setattr(QueueClient, "list_calls", list_calls)
+    polls = PollDesk(Press(), "me")
+    yield polls
+    await polls.stop()
+
+
+async def next_board(polls: PollDesk, key: str) -> Board:
+    press = cast(Press, polls.publish)
+    while not press.published or key not in press.last.calls:
+        press.came.clear()
+        await press.came.wait()
+    return press.last
+
+
+async def test_enabled_accounts_are_polled_and_disabled_ones_no_more(northgate: Account, polls: PollDesk) -> None:
+    await polls.update()
+    await next_board(polls, "queue/list")
+    await polls.desk.run(Account.objects.update, enabled=False)
+    await polls.update()
+    assert polls._running == {}
+
+
+async def test_changed_settings_restart_the_poller_with_the_next_fence(northgate: Account, polls: PollDesk) -> None:
+    await polls.update()
+    before = await next_board(polls, "queue/list")
+    await polls.desk.run(Account.objects.update, list_path="calls/live")
+    await polls.update()
+    assert (await next_board(polls, "calls/live")).fence == before.fence + 1
+
+
+async def test_unchanged_settings_leave_the_poller_alone(northgate: Account, polls: PollDesk) -> None:
+    await polls.update()
+    task = polls._running[northgate.pk][1]
+    await polls.update()
+    assert polls._running[northgate.pk][1] is task
+
+
+async def test_a_crash_of_one_poller_ends_neither_it_nor_the_others(
+    northgate: Account, polls: PollDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashes: asyncio.Queue[str] = asyncio.Queue()
+    monkeypatch.setattr("dashboard.poll_desk.RESTART_S", 0.01)
+    monkeypatch.setattr("dashboard.poll_desk.logger.exception", lambda text, *names: crashes.put_nowait(names[0]))
+    await polls.desk.run(Account.objects.create, name="Southgate", base_url="https://deepcall.example",
+                         list_path="crash")
+    await polls.update()
+    await next_board(polls, "queue/list")
+    assert [await crashes.get(), await crashes.get()] == ["Southgate", "Southgate"]
+    assert not polls._running[northgate.pk][1].done()
+
+
+def test_a_feed_is_late_after_three_intervals_but_never_before_five_seconds() -> None:
+    assert [late_after_ms(interval) for interval in (0.5, 2, 30)] == [5000, 6000, 90_000]
+
+
+@pytest.mark.parametrize("error", [NotSent("list", message="No route."), NoUsableAnswer("list", message="Late.")])
+async def test_a_deepcall_that_is_silent_is_called_so(error: QueueApiError) -> None:
+    poller, press = leading(DeepCall(error))
+    await poller.poll_once()
+    assert "not answering" in str(feed_trouble(press.last, "failing", "deepcall"))
