@@ -29,6 +29,10 @@ Send = Callable[[str], Awaitable[None]]
 Close = Callable[[int], Awaitable[None]]
 
 
+def notice_text(html: str) -> str:
+    return json.dumps({"notice": html, "now": now_ms()}, separators=(",", ":"), ensure_ascii=False)
+
+
 class Member:
     """One socket. `send` may wait or not; what is queued or not yet acknowledged is bounded either way."""
 
@@ -181,7 +185,7 @@ class Hub:
 
     def notify(self, user_id: int, html: str) -> None:
         """A notice for one person goes to that person's sockets only."""
-        text = json.dumps({"notice": html, "now": now_ms()}, ensure_ascii=False)
+        text = notice_text(html)
         for stream in self.streams.values():
             for member in stream.members:
                 if member.viewer.user_id == user_id:

@@ -51,7 +51,10 @@ class Kpi(msgspec.Struct, frozen=True):
 
 
 class FeedView(msgspec.Struct, frozen=True):
-    """What `dashboard/_feed.html` and `_banner.html` show. `sentence` is empty when all is well."""
+    """What `dashboard/_feed.html` and `_banner.html` show. `sentence` is empty when all is well.
+
+    `since`: how old what is shown has been since it went stale (the newest good list), epoch ms.
+    """
 
     pk: int
     account: str
@@ -118,7 +121,7 @@ def _parts(feeds: list[tuple[Card, Board | None, Health]], seen: list[tuple[Card
 def feed_view(card: Card, board: Board | None, health: Health) -> FeedView:
     return FeedView(
         pk=card.pk, account=card.name, health=health.state, hop=health.hop, heard=board.heard_at if board else None,
-        since=health.since, interval=card.interval_s, label=words.HEALTH[health.state],
+        since=board.heard_at if board and health.state in ("late", "failing") else None, interval=card.interval_s, label=words.HEALTH[health.state],
         sentence=words.feed_trouble(board, health.state, health.hop),
     )
 

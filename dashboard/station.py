@@ -66,12 +66,15 @@ class Station:
         """Anything odd, also from another version, is as good as lost: the next reading repairs it."""
         if message.get("from") == self.holder:
             return
+        try:
+            self._take(message)
+        except (msgspec.DecodeError, LookupError, TypeError):
+            logger.warning("a message that cannot be read: another version is running?")
+
+    def _take(self, message: Message) -> None:
         kind = message.get("type")
         if kind == "board":
-            try:
-                self.mirror.offer(unpack(message["data"]))
-            except msgspec.DecodeError:
-                logger.warning("a board that cannot be read: another version is running?")
+            self.mirror.offer(unpack(message["data"]))
         elif kind == "beat":
             if not self.mirror.beat(message["account"], message["fence"], message["seq"], message["heard_at"]):
                 self._bell.set()

@@ -42,10 +42,9 @@ def outcome(news: AttemptNews) -> Said:
         return OUTCOMES[news.state]
     if news.state == "not-sent":
         return Said(_("Not sent"), NOT_SENT.get(news.reason, ""), news.reason in ("set-up", "no-connection"))
-    known = advice("takeover", news.code) if news.code else None
     if news.state == "unknown":
-        look = _("It may have moved. Look at the list before you try again.")
-        return Said(_("Outcome not known"), known.supervisor if known else look, True)
+        return Said(_("Outcome not known"), _("It may have moved. Look at the list before you try again."), True)
+    known = advice("takeover", news.code) if news.code else None
     title = _("Busy") if news.state == "busy" else _("Refused")
     return Said(title, known.supervisor if known else "", True)
 
@@ -91,10 +90,10 @@ def _failure(feed: Feed) -> Text:
     code, message = feed.code, feed.message
     if feed.endpoint_down and not code:
         return _("DeepCall is not answering (%(message)s). An administrator should check the base URL and the "
-                 "network.") % {"message": message}
+                 "network.") % {"message": message.rstrip(".")}
     if not code:
-        return _("There is no usable list: %(message)s An administrator should check the account’s settings.") % {
-            "message": message}
+        return _("There is no usable list: %(message)s An administrator should check the account’s base URL, list path, "
+                 "credentials and field names.") % {"message": message}
     known = advice("list", code)
     return _("%(title)s (code %(code)s: %(message)s). %(advice)s") % {
-        "title": known.title, "code": code, "message": message, "advice": known.administrator}
+        "title": known.title, "code": code, "message": message.rstrip("."), "advice": known.administrator}

@@ -76,6 +76,13 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         (gettext_lazy("Dialect"), {"fields": ("field_names", "state_words")}),
     )
 
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        typed = form.cleaned_data["base_url"].strip()
+        if typed != obj.base_url:
+            messages.info(request, _("The base URL was cut to %(url)s: paths are added by Callboard.") % {
+                "url": obj.base_url})
+
     def response_add(self, request: HttpRequest, obj: Account, post_url_continue: str | None = None) -> HttpResponse:
         return self._tested(request, obj) or super().response_add(request, obj, post_url_continue)
 
@@ -125,8 +132,8 @@ def describe_listing(listing: Listing, took_ms: int) -> str:
 
 
 def describe_failure(error: QueueApiError) -> str:
-    known = advice("list", error.code)
+    known, message = advice("list", error.code), error.message.rstrip(".")
     if not error.code:
-        return _("No usable answer: %(message)s. Check the base URL and the network.") % {"message": error.message}
+        return _("No usable answer: %(message)s. Check the base URL and the network.") % {"message": message}
     return _("%(title)s (code %(code)s: %(message)s). %(advice)s") % {
-        "title": known.title, "code": error.code, "message": error.message, "advice": known.administrator}
+        "title": known.title, "code": error.code, "message": message, "advice": known.administrator}

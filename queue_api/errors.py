@@ -119,10 +119,16 @@ _SERVER_ERROR = Advice(
     _("DeepCall answered with an error page"), _VENDOR.supervisor,
     _("Check the base URL; if it is right, wait or ask DeepCall’s support."),
 )
+_REDIRECT = Advice(
+    _("DeepCall answered with a redirect"), _VENDOR.supervisor,
+    _("Redirects are not followed. Enter the address it leads to as the base URL."),
+)
 
 
 def advice(endpoint: str, code: str) -> Advice:
     """What (endpoint, code) means. A code we do not know is said to be one."""
     if len(code) == 3 and code.startswith("5"):
         return _SERVER_ERROR
+    if len(code) == 3 and code.startswith("3"):
+        return _REDIRECT
     return CODES.get((endpoint, code)) or CODES.get((ANY, code)) or _UNKNOWN_CODE

@@ -1,5 +1,6 @@
 """Account: one DeepCall account and everything needed to ask it. Knows nothing of screens."""
 
+import math
 import uuid
 import zoneinfo
 from typing import Any, ClassVar
@@ -36,7 +37,7 @@ class Account(models.Model):
     enabled = models.BooleanField(_("enabled"), default=True, help_text=_("Off: DeepCall is not asked."))
     base_url = models.CharField(
         _("base URL"), max_length=300,
-        help_text=_("Your DeepCall address, for example https://v4-api.deepcall.com (without /api/v2)."),
+        help_text=_("Your DeepCall address, for example https://v4-api.deepcall.com. /api/v2 at its end is cut."),
     )
     user_id = models.CharField(_("user id"), max_length=200, blank=True)
     token_sealed = models.TextField(editable=False, default="", blank=True)
@@ -120,10 +121,14 @@ class Account(models.Model):
         )
 
     def clean(self) -> None:
+        for field in ("list_request", "field_names", "state_words"):
+            if getattr(self, field) is None:  # emptied in the form
+                setattr(self, field, {})
         problems: dict[str, str] = {}
         checks: dict[str, Any] = {
             "base_url": self._clean_base_url,
             "list_path": lambda: clean_list_path(self.list_path),
+            "poll_interval_s": lambda: check_finite(self.poll_interval_s),
             "time_zone": lambda: check_zone(self.time_zone),
             "list_request": lambda: check_list_request(self.list_request),
             "field_names": lambda: FieldMap.with_overrides(self.field_names, {}),
@@ -139,6 +144,12 @@ class Account(models.Model):
 
     def _clean_base_url(self) -> None:
         self.base_url = clean_base_url(self.base_url, settings.ALLOW_PRIVATE_UPSTREAM)
+
+
+def check_finite(number: float) -> None:
+    """Comparing with NaN is always false, so the limits let it through."""
+    if not math.isfinite(number):
+        raise ValueError("This must be a number.")
 
 
 def check_zone(name: str) -> None:

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes]
 LONG = bool(os.environ.get("CALLBOARD_LONG"))
 CHURN_S = 60 if LONG else 15
 PASSWORD = "callboard-demo"
+SUPPORT = {"queue_id": "301", "queue_name": "Support"}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--no-first-run", "--disable-sync"]
 
@@ -129,13 +130,12 @@ def screen(browser: Browser, server: Callboard) -> Iterator[Any]:
 
 def test_a_supervisor_sees_calls_come_change_and_go_without_a_reload(upstream: Upstream, screen: Any) -> None:
     asha = screen("asha")
-    upstream.switch(add_call={"call_id": "come-1", "caller": "+919812345678", "queue_id": "301", "queue_name": "Support",
-                              "entered_ago_s": 130})
+    upstream.switch(add_call={"call_id": "come-1", "caller": "+919812345678", "entered_ago_s": 130, **SUPPORT})
     expect(asha.row("come-1")).to_have_attribute("data-state", "waiting")
     expect(asha.row("come-1").locator("[data-field=caller]")).to_contain_text("+919812345678")
     expect(asha.row("come-1").locator("[data-field=state-time]")).to_contain_text(re.compile(r"^2:1\d$"))
-    upstream.switch(change_call={"call_id": "come-1", "state": "talking", "agent_id": "2001", "agent_name": "Meera Iyer",
-                                 "answered_ago_s": 1})
+    upstream.switch(change_call={"call_id": "come-1", "state": "talking", "agent_id": "2001",
+                                 "agent_name": "Meera Iyer", "answered_ago_s": 1})
     expect(asha.row("come-1")).to_have_attribute("data-state", "talking")
     expect(asha.row("come-1").locator("[data-field=agent]")).to_have_text("Meera Iyer")
     upstream.switch(end_call="come-1")
@@ -177,8 +177,8 @@ def test_two_supervisors_at_the_same_instant_make_one_request_and_the_other_read
     upstream: Upstream, screen: Any
 ) -> None:
     asha, ben = screen("asha"), screen("ben")
-    upstream.switch(add_call={"call_id": "both-1", "caller": "+919833333333", "queue_id": "301", "queue_name": "Support",
-                              "state": "talking", "agent_id": "2004", "agent_name": "Rohan Gupta", "answered_ago_s": 5},
+    upstream.switch(add_call={"call_id": "both-1", "caller": "+919833333333", "state": "talking", "agent_id": "2004",
+                              "agent_name": "Rohan Gupta", "answered_ago_s": 5, **SUPPORT},
                     fault={"endpoint": "takeover", "latency_s": 3})
     for one in (asha, ben):
         expect(one.button("both-1")).to_be_visible()
@@ -196,8 +196,7 @@ def test_two_supervisors_at_the_same_instant_make_one_request_and_the_other_read
 
 
 def test_a_person_sees_only_their_queues_and_only_the_digits_they_may_see(upstream: Upstream, screen: Any) -> None:
-    upstream.switch(add_call={"call_id": "mask-1", "caller": "+919876500001", "queue_id": "301", "queue_name": "Support",
-                              "entered_ago_s": 5})
+    upstream.switch(add_call={"call_id": "mask-1", "caller": "+919876500001", "entered_ago_s": 5, **SUPPORT})
     ben, carla = screen("ben"), screen("carla")
     expect(ben.row("mask-1").locator("[data-field=caller]")).to_contain_text("•••• 0001")
     expect(carla.row("mask-1")).to_have_count(0)
@@ -270,12 +269,9 @@ def test_rows_without_ids_or_dates_are_counted_and_cost_the_others_nothing(upstr
     asha = screen("asha")
     upstream.switch(fault={"endpoint": "list", "zero_dates": True, "numbers_as_strings": True,
                            "without_identity": True, "every": 3})
-    upstream.switch(add_call={"call_id": "good-1", "queue_id": "301", "queue_name": "Support", "entered_ago_s": 3,
-                              "caller": "+919844444444"})
-    upstream.switch(add_call={"call_id": "good-2", "queue_id": "301", "queue_name": "Support", "entered_ago_s": 3,
-                              "caller": "+919844444445"})
-    upstream.switch(add_call={"call_id": "good-3", "queue_id": "301", "queue_name": "Support", "entered_ago_s": 3,
-                              "caller": "+919844444446"})
+    for number in (1, 2, 3):
+        upstream.switch(add_call={"call_id": f"good-{number}", "caller": f"+91984444444{number}", "entered_ago_s": 3,
+                                  **SUPPORT})
     expect(asha.page.locator('[data-call-id^="good-"]')).to_have_count(2)
     expect(asha.page.locator('[data-account-feed="Northgate"]')).to_have_attribute("data-health", "fresh")
     expect(asha.page.locator("[id^=banner-]:visible")).to_contain_text("rows have no usable identity")

@@ -185,7 +185,7 @@ def test_an_older_fence_is_refused_and_counted_by_the_mirror() -> None:
 
 
 # ── PostgreSQL: the same on the database of a cluster ──────────────────────────────────────────────
-POSTGRES = os.environ.get("CALLBOARD_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/")
+POSTGRES = os.environ.get("CALLBOARD_TEST_POSTGRES", "postgres://root@127.0.0.1:5432")
 
 
 @pytest.fixture
@@ -200,9 +200,9 @@ def postgres_url() -> Iterator[str]:
     import psycopg
 
     name = f"callboard_lease_{secrets.token_hex(4)}"
-    with psycopg.connect(POSTGRES + "postgres", autocommit=True) as connection:
+    with psycopg.connect(f"{POSTGRES}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        yield POSTGRES + name
+        yield f"{POSTGRES}/{name}"
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from dashboard import audit, generation, takeover
 from dashboard.access import viewer_of
 from dashboard.clock import now_ms
-from dashboard.models import AuditEvent, TakeoverAttempt
+from dashboard.models import AuditEvent, Generation, TakeoverAttempt
 from dashboard.takeover import AlreadyOpen, State, TooMany
 from queue_api.calls import Call, TakeoverTarget
 from queue_api.client import Accepted
@@ -111,7 +111,7 @@ def test_a_record_that_does_not_chain_is_an_error_and_not_somebody_elses_attempt
     supervisor: User, account: Account
 ) -> None:
     audit.record("takeover.denied")
-    generation.Generation.objects.filter(name=generation.AUDIT).update(value=0)
+    Generation.objects.filter(name=generation.AUDIT).update(value=0)
     with pytest.raises(IntegrityError):
         begun(supervisor, account)
     assert not TakeoverAttempt.objects.exists()

@@ -53,8 +53,12 @@ def any_name(chance: random.Random) -> str:
 
 def hire(n: int, chance: random.Random) -> Agent:
     """The n-th agent (from 0), in one or two queues."""
+    return hire_for(n, any_queue(chance).queue_id, QUEUES[n % len(QUEUES)].queue_id)
+
+
+def hire_for(n: int, *queue_ids: str) -> Agent:
+    """The n-th agent (from 0), in the queues named."""
     first = FIRST_NAMES[n % len(FIRST_NAMES)]
     # One place further each round: the first 1,024 names are all different.
     last = LAST_NAMES[(n + n // len(FIRST_NAMES)) % len(LAST_NAMES)]
-    queue_ids = frozenset({any_queue(chance).queue_id, QUEUES[n % len(QUEUES)].queue_id})
-    return Agent(str(FIRST_AGENT_ID + n), f"{first} {last}", queue_ids)
+    return Agent(str(FIRST_AGENT_ID + n), f"{first} {last}", frozenset(queue_ids))

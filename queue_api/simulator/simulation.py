@@ -7,6 +7,7 @@ from typing import Any
 from queue_api.simulator.dialects import DIALECTS
 from queue_api.simulator.faults import FaultQueue
 from queue_api.simulator.journal import Journal
+from queue_api.simulator.story import StoryWorld
 from queue_api.simulator.world import World
 
 WHAT_THIS_IS = (
@@ -33,9 +34,11 @@ class Simulation:
         calls: int = 24,
         churn: float | None = None,
         dialect: str = "default",
+        story: bool = False,
         clock: Callable[[], int] = epoch_ms,
     ) -> None:
         self.seed, self._calls, self._churn, self._dialect = seed, calls, churn, dialect
+        self._world_type = StoryWorld if story else World
         self.clock = clock
         self.faults = FaultQueue()
         self.journal = Journal()
@@ -48,7 +51,9 @@ class Simulation:
         self.dialect = DIALECTS[self._dialect]
         self.clock_offset_s = 0.0
         self.being_taken: set[str] = set()
-        self.world = World(seed=self.seed, calls=self._calls, churn=self._churn, start_ms=self.clock())
+        self.world = self._world_type(
+            seed=self.seed, calls=self._calls, churn=self._churn, start_ms=self.clock()
+        )
 
     def catch_up(self) -> World:
         """The world as of now."""
@@ -74,6 +79,7 @@ class Simulation:
             "live": counts,
             "churn": world.churn,
             "frozen": world.frozen,
+            "story": world.happening(),
             "dialect": self.dialect.name,
             "clock_offset_s": self.clock_offset_s,
             "faults": self.faults.switched_on(),

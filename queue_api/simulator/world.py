@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from queue_api.simulator.centre import Agent, any_name, any_queue, hire
+from queue_api.simulator.centre import Agent, QueueInfo, any_name, any_queue, hire
 
 State = Literal["waiting", "ringing", "talking", "hold"]
 
@@ -84,6 +84,10 @@ class World:
         self.frozen = False
         self.set_churn(self.churn)
 
+    def happening(self) -> list[str]:
+        """What is going on just now beyond the usual, for whoever plays a story with this world."""
+        return []
+
     def advance(self, now_ms: int) -> None:
         """Let the world run until `now_ms` (epoch milliseconds); a clock that went back is ignored."""
         elapsed_ms = now_ms - self.now_ms
@@ -98,7 +102,7 @@ class World:
 
     def new_call(self) -> LiveCall:
         """A call that arrives now, in some queue; not yet on the list (see `add`)."""
-        queue = any_queue(self._chance)
+        queue = self._called_queue()
         self._last_id += 1
         return LiveCall(
             call_id=str(self._last_id),
@@ -176,6 +180,9 @@ class World:
             self._stop_talking_or_holding(call)
 
     # The life of a call
+
+    def _called_queue(self) -> QueueInfo:
+        return any_queue(self._chance)
 
     def _plan(self, call: LiveCall) -> None:
         call.event = 0

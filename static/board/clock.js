@@ -10,6 +10,7 @@ let held = null;
 
 /** Every message carries the server's clock. The largest offset is that of the message with the least delay. */
 export function heardAt(serverMs, arrived = performance.now()) {
+  if (!Number.isFinite(serverMs)) return;
   offsets.push(serverMs - arrived);
   if (offsets.length > SAMPLES) offsets.shift();
   offset = Math.max(...offsets);

@@ -6,7 +6,7 @@ import {say} from "./words.js";
 
 const host = document.getElementById("feeds");
 const MIN_LATE_MS = 5000;
-const TICK_MS = 12000; // on a quiet board newer times come with the ticks only
+const SLACK_MS = 3000; // every list brings a frame, a slow answer or a busy network some delay
 let marks = new Map(); // account -> health that its rows carry; absent: fresh
 
 export function start() {
@@ -14,11 +14,11 @@ export function start() {
   refresh();
 }
 
-/** Takes over the times of the newest good lists: {feed pk: epoch ms}. */
+/** Takes over the times of the newest good lists: {feed pk: epoch ms, null when there was none}. */
 export function heard(asof = {}) {
   for (const [pk, ms] of Object.entries(asof)) {
     const feed = document.getElementById(`feed-${pk}`);
-    if (feed) feed.dataset.heard = ms;
+    if (feed) feed.dataset.heard = ms ?? "";
   }
 }
 
@@ -38,7 +38,7 @@ export function refresh() {
 function age(feed) {
   const {heard, interval} = feed.dataset;
   const ms = heard ? Math.max(0, now() - heard) : null;
-  const late = ms !== null && ms > Math.max(3000 * interval, MIN_LATE_MS) + TICK_MS;
+  const late = ms !== null && ms > Math.max(3000 * interval, MIN_LATE_MS) + SLACK_MS;
   if (late) feed.dataset.late = "yes";
   else delete feed.dataset.late;
   write(feed.querySelector("[data-age]"), ms === null ? "" : say("ago", {age: short(ms)}));

@@ -21,6 +21,7 @@ export function start() {
   list.addEventListener("scroll", look, {passive: true});
   new ResizeObserver(look).observe(list);
   place();
+  look();
 }
 
 export const all = () => order;

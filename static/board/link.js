@@ -51,8 +51,9 @@ function onMessage(event) {
   heard = performance.now();
   const message = JSON.parse(event.detail.message.data);
   clock.heardAt(message.now, heard);
-  lastNews = message.now;
-  if (message.notice) return notices.add(message.notice);
+  lastNews = message.now ?? lastNews;
+  if (message.notice) notices.add(message.notice);
+  if (message.seq === undefined) return; // of no stream
   event.detail.waitUntil(frames.receive(message).then((whole) => whole && show("live")));
 }
 

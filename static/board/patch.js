@@ -68,8 +68,14 @@ function patchNode(old, next) {
 // A time's text is the clock's. Older news of a takeover never wins. htmx marks live buttons, so they never
 // equal what the server sent: they are compared part by part.
 function settled(old, next) {
-  if (old.dataset.rev !== undefined && next.dataset.rev !== undefined) return +old.dataset.rev >= +next.dataset.rev;
-  return old.isEqualNode(next);
+  if (old.dataset.rev === undefined || next.dataset.rev === undefined) return old.isEqualNode(next);
+  if (+old.dataset.rev !== +next.dataset.rev) return +old.dataset.rev > +next.dataset.rev;
+  return "asking" in old.dataset || buttonOf(old) === buttonOf(next);
+}
+
+// The same news for an audience with other rights: the button came, went, or rings another phone.
+function buttonOf(cell) {
+  return cell.querySelector("button")?.textContent.trim();
 }
 
 function sameShape(old, next) {

@@ -50,6 +50,7 @@ function asking({sourceElement: button}) {
   const label = button.firstElementChild;
   clicks.set(button, {label: label.textContent, rev: revision(button), caller: callerOf(button)});
   button.setAttribute("aria-disabled", "true");
+  button.closest("[data-rev]").dataset.asking = ""; // no frame of the same news gives the button back
   label.textContent = say("asking");
 }
 
@@ -57,6 +58,7 @@ function giveBack(button) {
   const click = clicks.get(button);
   if (!click || revision(button) !== click.rev) return; // the server has spoken since
   button.removeAttribute("aria-disabled");
+  delete button.closest("[data-rev]").dataset.asking;
   button.firstElementChild.textContent = click.label;
 }
 
@@ -99,7 +101,7 @@ function isOurs(ctx) {
 
 function isOlder({target, fragment}) {
   const [old, fresh] = [target?.dataset, fragment.firstElementChild?.dataset];
-  return Boolean(old?.rev && fresh?.rev && +fresh.rev <= +old.rev);
+  return Boolean(old?.rev && fresh?.rev && +fresh.rev < +old.rev);
 }
 
 // Not an answer of ours: a proxy's error page, or the sign-in page after a redirect. It goes nowhere near the row.
@@ -121,6 +123,7 @@ function noAnswer({sourceElement: button}) {
 
 function doubt(cell) {
   cell.dataset.takeover = "unknown";
+  delete cell.dataset.asking;
   cell.dataset.rev = "-1"; // below any real one, so that the next news wins
   cell.querySelector(".outcome").replaceChildren(...element("outcome-unknown").childNodes);
 }

@@ -42,12 +42,14 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=count, default=DEFAULT_PORT, help="0 takes any free port")
         parser.add_argument("--calls", type=count, default=24, help="live calls to steer to")
+        parser.add_argument("--story", action="store_true",
+                            help="play a plausible hour, over and over, instead of steering to a number of calls")
         parser.add_argument("--churn", type=not_negative, help="visible changes per second; default: natural")
         parser.add_argument("--seed", type=count, default=1)
         parser.add_argument("--dialect", choices=sorted(DIALECTS), default="default")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        simulator = Simulator(**{name: options[name] for name in ("calls", "churn", "seed", "dialect")})
+        simulator = Simulator(**{name: options[name] for name in ("calls", "churn", "seed", "dialect", "story")})
         host, port = options["host"], options["port"]
         server: Any = daphne.server.Server(
             simulator,
