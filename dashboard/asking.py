@@ -6,6 +6,7 @@ httpx's limits are per read, so the client bounds the whole call with one deadli
 import asyncio
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 import msgspec
@@ -147,8 +148,16 @@ def _ask(attempt: TakeoverAttempt, account: Account, seat: Seat | None, target: 
         attempt.state = takeover.State.UNKNOWN
 
 
+class _LeftBehind(ThreadPoolExecutor):
+    """A name look-up that hangs cannot be cancelled, and `asyncio.run` would wait for it far past the deadline."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=True)
+
+
 async def _post(client: QueueClient, target: TakeoverTarget) -> Accepted | QueueApiError:
     """What DeepCall said; anything we did not foresee is an unknown outcome, since bytes may have left."""
+    asyncio.get_running_loop().set_default_executor(_LeftBehind())
     try:
         return await client.take_over(target)
     except QueueApiError as error:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from dashboard.agents import Known, note
 from queue_api.calls import Call, CallState
 from queue_api.client import Listing
-from queue_api.errors import QueueApiError, RequestInvalid
+from queue_api.errors import NothingNamed, QueueApiError, RequestInvalid
 
 Calls = Mapping[str, "LiveCall"]
 
@@ -41,6 +42,7 @@ class Feed(msgspec.Struct, frozen=True):
     unusable: int = 0
     duplicates: int = 0
     declared_total: int | None = None
+    unnamed: int = 0  # rows of a list that was refused because none of them names a call
 
 
 class Board(msgspec.Struct, frozen=True):
@@ -52,6 +54,7 @@ class Board(msgspec.Struct, frozen=True):
     heard_at: int | None = None
     calls: dict[str, LiveCall] = {}
     feed: Feed = Feed()
+    agents: Known = {}
 
     @property
     def position(self) -> tuple[int, int]:
@@ -75,10 +78,12 @@ def merge(old: Calls, change: Diff) -> dict[str, LiveCall]:
     return {key: live for key, live in {**old, **change.put}.items() if key not in change.gone}
 
 
-def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: int, gap_ms: int) -> Board:
+def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: int, gap_ms: int,
+          midnight: int = 0) -> Board:
     """The board after a good list. A call ends when `misses` complete lists in a row lack it.
 
     `gap_ms`: after a longer silence we cannot say when a call that is new to us began.
+    `midnight`: when the account's day began, epoch ms; agents last seen before it are forgotten.
     """
     watched = before.heard_at is not None and asked_at - before.heard_at <= gap_ms
     calls = {call.key: _seen(before.calls.get(call.key), call, now, watched) for call in listing.calls}
@@ -87,6 +92,8 @@ def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: i
             missed = live.missed + (1 if listing.complete else 0)
             if missed < misses:
                 calls[key] = msgspec.structs.replace(live, missed=missed)
+    known = note(before.agents, (live.call for live in before.calls.values()), listing.calls,
+                        now=now, midnight=midnight)
     health = "fresh" if listing.complete else "incomplete"
     feed = Feed(
         health=health, since=before.feed.since if before.feed.health == health else now,
@@ -94,7 +101,7 @@ def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: i
         duplicates=listing.duplicates, declared_total=listing.declared_total,
     )
     return Board(account=before.account, fence=before.fence, seq=before.seq + 1,
-                 heard_at=asked_at, calls=calls, feed=feed)
+                 heard_at=asked_at, calls=calls, feed=feed, agents=known)
 
 
 def failed(before: Board, error: QueueApiError, *, now: int) -> Board:
@@ -103,6 +110,7 @@ def failed(before: Board, error: QueueApiError, *, now: int) -> Board:
         before.feed, health="failing", since=before.feed.since if before.feed.health == "failing" else now,
         code=error.code, message=error.message,
         endpoint_down=error.http_status is None and not isinstance(error, RequestInvalid),
+        unnamed=error.rows if isinstance(error, NothingNamed) else 0,
     )
     return msgspec.structs.replace(before, seq=before.seq + 1, feed=feed)
 
@@ -128,4 +136,4 @@ def _state_since(known: LiveCall | None, call: Call, now: int, watched: bool) ->
 
 def same_news(old: Board, new: Board) -> bool:
     """Whether nothing changed that a screen could show, the list's age apart."""
-    return old.calls == new.calls and old.feed == new.feed
+    return old.calls == new.calls and old.feed == new.feed and old.agents == new.agents

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard import words
 from dashboard.access import Audience
+from dashboard.agent_rows import agent_parts
 from dashboard.board import Board, LiveCall
 from dashboard.mirror import Card, Health, Mirror
 from dashboard.refs import call_ref
@@ -75,7 +76,7 @@ def picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
             for live in _in_scope(board, audience)]
     with translation.override(audience.language):
         rows = _rows(mirror, seen, audience, now)
-        parts = _parts(feeds, seen)
+        parts = _parts(feeds, seen) | agent_parts(feeds, seen, audience)
     asof = {str(card.pk): board.heard_at if board else None for card, board, _health in feeds}
     return Picture(rows=rows, parts=parts, asof=asof)
 
@@ -121,7 +122,8 @@ def _parts(feeds: list[tuple[Card, Board | None, Health]], seen: list[tuple[Card
 def feed_view(card: Card, board: Board | None, health: Health) -> FeedView:
     return FeedView(
         pk=card.pk, account=card.name, health=health.state, hop=health.hop, heard=board.heard_at if board else None,
-        since=board.heard_at if board and health.state in ("late", "failing") else None, interval=card.interval_s, label=words.HEALTH[health.state],
+        since=board.heard_at if board and health.state in ("late", "failing") else None,
+        interval=card.interval_s, label=words.HEALTH[health.state],
         sentence=words.feed_trouble(board, health.state, health.hop),
     )
 

@@ -10,6 +10,8 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -20,7 +22,7 @@ from dashboard.offloop import Desk
 from dashboard.snapshots import load_board, note_queues, save_board
 from queue_api.client import Listing, QueueClient
 from queue_api.credentials import Unsealable
-from queue_api.errors import CREDENTIAL_CODES, NoUsableAnswer, QueueApiError, RequestInvalid
+from queue_api.errors import CREDENTIAL_CODES, NothingNamed, QueueApiError, RequestInvalid
 from queue_api.models import Account
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,12 @@ CREDENTIALS_WAIT_S = 60.0
 SNAPSHOT_S = 2.0
 
 Publish = Callable[[Board, bool], Awaitable[None]]  # the board, and whether it holds news
+
+
+def midnight_ms(zone: str, at: int) -> int:
+    """When the day of `at` began in `zone`; both epoch ms."""
+    local = datetime.fromtimestamp(at / 1000, ZoneInfo(zone))
+    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
 
 
 class LeaseLost(Exception):
@@ -84,8 +92,8 @@ class Poller:
         else:
             self.failures = 0
             gap_ms = int(max(3 * self.account.poll_interval_s, 5) * 1000)
-            new = heard(self.board, listing, asked_at=asked_at, now=now_ms(),
-                        misses=self.account.misses, gap_ms=gap_ms)
+            new = heard(self.board, listing, asked_at=asked_at, now=now_ms(), misses=self.account.misses,
+                        gap_ms=gap_ms, midnight=midnight_ms(self.account.time_zone, asked_at))
             self._log_change(new)
         await self._publish(new)
         await self._keep_books()
@@ -109,8 +117,7 @@ class Poller:
                 raise RequestInvalid("list", message=str(error)) from error
         listing = await self.client.list_calls()
         if listing.unusable and not listing.calls:  # as an empty list it would show zeros for what is not known
-            raise NoUsableAnswer("list", http_status=200, message=(
-                f"None of its {listing.received} rows names a call (a call id, or a number and an agent)."))
+            raise NothingNamed("list", rows=listing.received)
         return listing
 
     async def _acquire(self) -> bool:

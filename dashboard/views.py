@@ -42,7 +42,7 @@ def board(request: HttpRequest) -> HttpResponse:
 
     return render(request, "dashboard/board.html", {
         "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
-        "rows_html": with_elapsed("".join(shown.rows.values()), now),
+        "agents_html": joined("a-"), "rows_html": with_elapsed("".join(shown.rows.values()), now),
         "server_now": now, "user_name": viewer.name, "live_count": len(shown.rows),
         "can_take_over": viewer.audience.may_take_over,
     })

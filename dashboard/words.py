@@ -92,8 +92,8 @@ def _failure(feed: Feed) -> Text:
         return _("DeepCall is not answering (%(message)s). An administrator should check the base URL and the "
                  "network.") % {"message": message.rstrip(".")}
     if not code:
-        return _("There is no usable list: %(message)s An administrator should check the account’s base URL, list path, "
-                 "credentials and field names.") % {"message": message}
+        return _("There is no usable list: %(message)s An administrator should check the account’s base URL, "
+                 "list path, credentials and field names.") % {"message": message}
     known = advice("list", code)
     return _("%(title)s (code %(code)s: %(message)s). %(advice)s") % {
         "title": known.title, "code": code, "message": message.rstrip("."), "advice": known.administrator}

@@ -12,6 +12,7 @@ from queue_api.calls import NAME_LENGTH, as_id, find_rows
 
 MESSAGE_LENGTH = 300
 DEPTH = 64
+NO_ROWS = "The answer has no list of rows."
 
 
 class OddAnswer(ValueError):
@@ -67,6 +68,15 @@ def list_outcome(answer: dict[str, Any]) -> Outcome:
     if "status" not in answer and "code" not in answer and find_rows(answer)[0] is not None:
         return Outcome(success=True)
     return outcome_of(answer)
+
+
+def complaint_about(answer: dict[str, Any]) -> str:
+    """Why this JSON object is not taken for a list, as a sentence; "" when it is, or when it is a plain refusal."""
+    try:
+        said = list_outcome(answer)
+    except OddAnswer as error:
+        return f"The answer {error}."
+    return NO_ROWS if said.success and find_rows(answer)[0] is None else ""
 
 
 def _code(value: object) -> str:

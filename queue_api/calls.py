@@ -46,6 +46,13 @@ STATE_WORDS: dict[CallState, tuple[str, ...]] = {
     CallState.HOLD: ("hold", "onhold", "held"),
 }
 NAME_LENGTH, ID_LENGTH, NUMBER_LENGTH = 120, 128, 40
+LENGTHS = {
+    "call_id": ID_LENGTH, "caller": NUMBER_LENGTH, "caller_name": NAME_LENGTH, "agent_id": ID_LENGTH,
+    "agent_name": NAME_LENGTH, "queue_id": ID_LENGTH, "queue_name": NAME_LENGTH, "kind": 20,
+    "called_number": NUMBER_LENGTH, "state": NAME_LENGTH,
+}
+IDENTITIES = ("call_id", "caller", "agent_id")
+TIMES = ("entered_at", "answered_at")
 UNKNOWN_WORDS_KEPT = 20
 EARLIEST_MS = 946_684_800_000  # 2000-01-01; anything before is a placeholder
 AHEAD_MS = 86_400_000
@@ -180,33 +187,39 @@ def _declared_total(body: Mapping[str, Any]) -> int | None:
     return None
 
 
+def read_row(row: Mapping[Any, Any], field_map: FieldMap, zone: zoneinfo.ZoneInfo,
+             now_ms: int) -> dict[str, tuple[str, Any]]:
+    """Our field -> (the upstream name it was read from, its value); fields that no name brings are left out."""
+    found: dict[str, tuple[str, Any]] = {}
+    for field, names in field_map.names.items():
+        for name in names:
+            if name in row and (value := read_field(field, row[name], zone, now_ms)) not in ("", None):
+                found[field] = name, value
+                break
+    return found
+
+
+def read_field(field: str, value: object, zone: zoneinfo.ZoneInfo, now_ms: int) -> str | int | None:
+    """One upstream value as one of our fields; "" or None when it cannot be read as that."""
+    if field in TIMES:
+        return as_time(value, zone, now_ms)
+    length = LENGTHS[field]
+    if field not in IDENTITIES:
+        return as_id(value, length)
+    text = as_id(value, length + 1)  # a cut id would name another call, so one that is too long is none
+    return text if len(text) <= length else ""
+
+
 def _parse_row(row: dict[Any, Any], field_map: FieldMap, zone: zoneinfo.ZoneInfo, now_ms: int,
                unknown: set[str]) -> Call | None:
-    def text(field: str, length: int) -> str:
-        return next((found for name in field_map.names[field] if (found := as_id(row.get(name), length))), "")
-
-    def moment(field: str) -> int | None:
-        times = (as_time(row.get(name), zone, now_ms) for name in field_map.names[field])
-        return next((found for found in times if found is not None), None)
-
-    def identity(field: str, length: int) -> str:
-        """A cut id would name another call, so one that is too long is none."""
-        found = (text for name in field_map.names[field] if (text := as_id(row.get(name), length + 1)))
-        return next((text for text in found if len(text) <= length), "")
-
-    call_id, caller = identity("call_id", ID_LENGTH), identity("caller", NUMBER_LENGTH)
-    agent_id = identity("agent_id", ID_LENGTH)
+    values = {field: value for field, (_name, value) in read_row(row, field_map, zone, now_ms).items()}
+    call_id, caller, agent_id = (values.get(field, "") for field in IDENTITIES)
     key = call_id or (f"{caller}|{agent_id}" if caller and agent_id else "")
     if not key:
         return None
-    agent_name, answered_at = text("agent_name", NAME_LENGTH), moment("answered_at")
-    state = _state(text("state", NAME_LENGTH), bool(agent_id or agent_name), answered_at, field_map, unknown)
-    return Call(
-        key=key, call_id=call_id, caller=caller, agent_id=agent_id, agent_name=agent_name, state=state,
-        caller_name=text("caller_name", NAME_LENGTH), queue_id=text("queue_id", ID_LENGTH),
-        queue_name=text("queue_name", NAME_LENGTH), kind=text("kind", 20),
-        called_number=text("called_number", NUMBER_LENGTH), entered_at=moment("entered_at"), answered_at=answered_at,
-    )
+    has_agent = bool(agent_id or values.get("agent_name"))
+    state = _state(values.pop("state", ""), has_agent, values.get("answered_at"), field_map, unknown)
+    return Call(key=key, state=state, **values)
 
 
 def _state(word: str, has_agent: bool, answered_at: int | None, field_map: FieldMap, unknown: set[str]) -> CallState:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx  # noqa: TID251 - the one place
 import msgspec
 
-from queue_api.answers import OddAnswer, Outcome, list_outcome, outcome_of, read_answer
+from queue_api.answers import NO_ROWS, OddAnswer, Outcome, complaint_about, list_outcome, outcome_of, read_answer
 from queue_api.calls import WIRE_NAMES, Call, FieldMap, TakeoverTarget, find_rows, is_masked, parse_rows
 from queue_api.credentials import Credentials
 from queue_api.errors import (
@@ -75,6 +75,13 @@ class Listing(msgspec.Struct, frozen=True):
         return self.declared_total is None or self.declared_total <= self.received
 
 
+class Look(msgspec.Struct, frozen=True):
+    """A list's answer as it came. `complaint`: why `list_calls` would not take it, "" when it would."""
+
+    answer: dict[str, Any]
+    complaint: str = ""
+
+
 class Accepted(msgspec.Struct, frozen=True):
     """DeepCall said success. What that means for the call, only a later list shows."""
 
@@ -108,19 +115,31 @@ class QueueClient:
 
     async def list_calls(self) -> Listing:
         """All live calls. Raises QueueApiError (drawn in `queue_api/errors.py`), never anything of httpx's."""
-        credentials = self.upstream.credentials.for_lists()
-        _need_credentials(LIST, credentials)
-        carried = {name: value for name, value in self.upstream.list_request.items()
-                   if name.replace("_", "").lower() not in ("ssid", "userid", "token")}
-        reply = await self._within(self.list_deadline_s, LIST, self._post_list, carried | credentials)
+        reply = await self._ask_list()
         answer = _understand(LIST, reply, list_outcome)
         now_ms = int(datetime.now(UTC).timestamp() * 1000)
         rows, total = find_rows(answer)
         if rows is None:
-            raise NoUsableAnswer(LIST, message="The answer has no list of rows.", http_status=reply.status)
+            raise NoUsableAnswer(LIST, message=NO_ROWS, http_status=reply.status)
         parsed = parse_rows(rows, self.upstream.field_map, self.upstream.zone, now_ms)
         return Listing(calls=parsed.calls, received=len(rows), unusable=parsed.unusable, duplicates=parsed.duplicates,
                        declared_total=total, unknown_words=parsed.unknown_words, upstream_now_ms=reply.date_ms)
+
+    async def look(self) -> Look:
+        """The list's answer for an administrator to look at, also when no list can be read from it.
+
+        Raises QueueApiError when DeepCall refuses or sends no JSON object.
+        """
+        answer = _understand(LIST, await self._ask_list(), _unless_refused)
+        return Look(answer, complaint_about(answer))
+
+    async def _ask_list(self) -> Reply:
+        credentials = self.upstream.credentials.for_lists()
+        _need_credentials(LIST, credentials)
+        carried = {name: value for name, value in self.upstream.list_request.items()
+                   if name.replace("_", "").lower() not in ("ssid", "userid", "token")}
+        reply: Reply = await self._within(self.list_deadline_s, LIST, self._post_list, carried | credentials)
+        return reply
 
     async def take_over(self, target: TakeoverTarget) -> Accepted:
         """Asks DeepCall to move the call, within one deadline for all tries together.
@@ -262,6 +281,10 @@ def _understand(endpoint: str, reply: Reply, outcome: Callable[[dict[str, Any]],
     elif said.code in VENDOR_SIDE_CODES:
         kind = NoUsableAnswer
     raise kind(endpoint, code=said.code, message=said.message, http_status=status)
+
+
+def _unless_refused(answer: dict[str, Any]) -> Outcome:
+    return Outcome(success=True) if complaint_about(answer) else list_outcome(answer)
 
 
 def _not_sent(endpoint: str, error: Exception) -> NotSent:

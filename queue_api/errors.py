@@ -7,6 +7,7 @@
     ├── Refused            DeepCall said no: `code` and its message (or an HTTP status as the code)
     │   └── Busy           1501, still after the retries
     └── NoUsableAnswer     sent, and what it did is not known
+        └── NothingNamed   a list came, and none of its rows could be read as a call
 
 Codes are global from 1000 and reused per section from 1501, so meanings are kept by (endpoint, code). Source of the
 codes: the vendor's page and its error list; the advice is ours.
@@ -58,6 +59,15 @@ class Busy(Refused):
 
 class NoUsableAnswer(QueueApiError):
     """No answer, or none that says what happened. A takeover may have acted."""
+
+
+class NothingNamed(NoUsableAnswer):
+    """A list came, and none of its `rows` names a call: the account's field names do not fit."""
+
+    def __init__(self, endpoint: str, *, rows: int) -> None:
+        super().__init__(endpoint, http_status=200, message=(
+            f"None of its {rows} rows names a call (a call id, or a number and an agent)."))
+        self.rows = rows
 
 
 class Advice(msgspec.Struct, frozen=True):

@@ -51,7 +51,7 @@ def test_two_processes_share_calls_and_takeovers_and_survive_the_poller(
 ) -> None:
     upstream = Upstream(tmp_path, "--seed", "3")
     furnish(tmp_path, upstream.url, **environment)
-    first, second = Callboard(tmp_path, **environment), Callboard(tmp_path, **environment)
+    first, second = Callboard(tmp_path, None, **environment), Callboard(tmp_path, None, **environment)
     with running(upstream, first, second):
         upstream.switch(frozen=True)
         asha, ben = Screen(browser, first, "asha"), Screen(browser, second, "ben")

@@ -1,15 +1,24 @@
-"""Faults between us and DeepCall: through the real client, and through the real `serve` with a simulator behind a proxy.
+"""Faults between us and DeepCall: through the real client, and through the real `serve` with the simulator behind a
+proxy.
 
-Where each entry of the fault catalogue on the wire and upstream is tested ("here" with its number in the name):
+Where each entry of the fault catalogue that has to do with the wire and upstream is tested (here: by its number):
 
-    F01 refused                     here, client and serve    F09 two event loops     test_client
-    F02 names, certificates         here (client)             F10 200 MB              here (serve); caps in test_client
-    F03 accepts, never answers      here, client and serve    F12 redirect            here (serve); test_client
-    F04 down while polling          here (serve)              F13 odd bodies          here (serve); test_client, test_answers
-    F05 dripping                    here (client)             F14 NaN, depth, keys    here (serve); test_answers
-    F06 acts, then resets           here, client and serve    F16 mutated bodies      here (client to row); test_answers
-    F07 resets before reading       here, client and serve    F17 odd rows            here (to the row); test_calls
-    F08 kept connection closed      here (serve)              F18 clocks              here (to the row); test_calls
+    F01  refused                    here: client, serve
+    F02  names and certificates     here: client, click
+    F03  accepts, never answers     here: client, serve
+    F04  down while polling         here: serve; each step and its jitter in test_poller
+    F05  drips                      here: client; test_client
+    F06  acts, then resets          here: client, serve
+    F07  resets before reading      here: client, serve
+    F08  kept connection closed     here: serve; test_client
+    F09  two event loops            test_client
+    F10  200 MB                     here: serve; where it is cut in test_client
+    F12  redirect                   here: serve; test_client
+    F13  odd bodies                 here: serve; all of them in test_client, test_answers
+    F14  NaN, double keys, depth    here: serve; all of them in test_answers
+    F16  damaged bodies             here: from the wire to the row; test_answers
+    F17  odd rows                   here: from the wire to the row; test_calls
+    F18  nights and clocks          here: from the wire to the row; test_calls, test_rows
 """
 
 import asyncio
@@ -42,10 +51,12 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dashboard import asking
 from dashboard.board import Board, heard
+from dashboard.management.commands.demo import PASSWORD
 from dashboard.rows import Flags, row_html, with_elapsed
 from queue_api import client as client_module
-from queue_api.client import Accepted, Listing, QueueClient
+from queue_api.client import Accepted, Listing
 from queue_api.errors import NotSent, NoUsableAnswer, QueueApiError, Untrusted
 from tests.chaos.proxy import (
     BLACKHOLE,
@@ -60,9 +71,8 @@ from tests.chaos.proxy import (
     latency,
 )
 from tests.makers import NORTHGATE, NOW
-from tests.peer import Peer, answer
+from tests.peer import Peer
 from tests.processes import Callboard, Upstream, furnish, manage, running
-from tests.test_browser import PASSWORD
 from tests.test_client import ROWS, TARGET, YES, to
 
 LONG = bool(os.environ.get("CALLBOARD_LONG"))
@@ -205,3 +215,428 @@ async def test_f02_a_name_that_does_not_resolve_is_proof_that_nothing_was_sent(
     assert type(outcome) is NotSent
     assert outcome.tries == len(asked) == 2
     assert "Name or service not known" in outcome.message
+
+
+def test_f02_a_look_up_that_hangs_holds_no_click_beyond_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: found.wait(30) and [])
+    began = time.monotonic()
+    outcome = asyncio.run(asking._post(to("https://deepcall.example", takeover_deadline_s=0.4), TARGET))
+    took_s = time.monotonic() - began
+    found.set()
+    assert isinstance(outcome, QueueApiError)
+    assert took_s < 3
+
+
+# ── bodies, from the wire to the row ───────────────────────────────────────────────────────────────
+FLAGS = Flags(full_numbers=True, may_take_over=True, own_session=False, language="en")
+TIMER = re.compile(r'data-since="(\d*)"[^>]*>([^<]*)<')
+FIVE_MINUTES, HOUR = 300_000, 3_600_000
+
+
+class Canned(httpx.AsyncBaseTransport):
+    """Answers everything with `body`."""
+
+    body = b""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=httpx.ByteStream(self.body))
+
+
+class Upstreamless:
+    """The real client, board and rows on bodies given by the test."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self.runner, self.wire = runner, Canned()
+        self.client = to("http://127.0.0.1:1", transport=self.wire)
+
+    def listing(self, body: bytes) -> Listing | QueueApiError:
+        self.wire.body = body
+        try:
+            return self.runner.run(self.client.list_calls())
+        except QueueApiError as error:
+            return error
+
+    def take_over(self, body: bytes) -> Accepted | QueueApiError:
+        self.wire.body = body
+        try:
+            return self.runner.run(self.client.take_over(TARGET))
+        except QueueApiError as error:
+            return error
+
+
+@pytest.fixture(scope="module")
+def upstreamless() -> Iterator[Upstreamless]:
+    with asyncio.Runner() as runner:
+        yield Upstreamless(runner)
+
+
+def shown(listing: Listing, now: int, board: Board | None = None) -> dict[str, str]:
+    """The HTML of each call's row, at first paint and by call key, after a list that came at `now`."""
+    new = heard(board or Board(account=1, heard_at=now - 2000), listing, asked_at=now, now=now, misses=2, gap_ms=6000)
+    return {key: with_elapsed(row_html(NORTHGATE, live, None, FLAGS, now), now) for key, live in new.calls.items()}
+
+
+def rows(*found: dict[str, Any]) -> bytes:
+    return json.dumps({"status": "success", "data": found}).encode()
+
+
+GOOD = {"callId": "good", "callernumber": "+919812345678", "queueTime": (NOW - 65_000) // 1000, "groupName": "Sales"}
+WHOLE = [
+    b'{"status":"error","message":"Live call not found or invalid","code":1000}',
+    b'{"status":"success","message":"Call connected"}',
+    rows(GOOD, GOOD | {"callId": 2, "agentid": "7", "agentName": "Asha", "status": "talking",
+                       "answerTime": "2026-09-21 18:46:40"}),
+    b'{"data":{"calls":[{"id":7,"cNumber":"98","state":"held","created_at":1790000000000.5}],"total":"3"}}',
+]
+DAMAGE = st.tuples(
+    st.integers(0, 400), st.integers(0, 6), st.binary(max_size=3) | st.sampled_from([
+        b"NaN", b"1e999", b"-0", b"9" * 30, b"[", b"{", b"]", b'"', b"\\ud800", b"\\u202e", b"null", b"true", b"{}",
+        b"[]", b",", b'"data":[', b"\xff", b"\xef\xbb\xbf", b"\x00", b"0000-00-00", b"-62135596800", b"253402300799"]))
+
+
+def damaged(whole: bytes, damages: list[tuple[int, int, bytes]], flips: list[tuple[int, int]]) -> bytes:
+    for start, length, put in damages:
+        whole = whole[:start % len(whole)] + put + whole[start % len(whole) + length:] or b" "
+    changed = bytearray(whole)
+    for place, bit in flips:
+        changed[place % len(changed)] ^= 1 << bit
+    return bytes(changed)
+
+
+@settings(max_examples=20_000 if LONG else 300, deadline=None)
+@given(whole=st.sampled_from(WHOLE), damages=st.lists(DAMAGE, max_size=4),
+       flips=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 7)), max_size=3))
+def test_f16_a_damaged_body_is_an_answer_or_an_error_and_its_rows_can_be_shown(
+        upstreamless: Upstreamless, whole: bytes, damages: list[tuple[int, int, bytes]],
+        flips: list[tuple[int, int]]) -> None:
+    body = damaged(whole, damages, flips)
+    assert isinstance(upstreamless.take_over(body), Accepted | QueueApiError)
+    listing = upstreamless.listing(body)
+    if isinstance(listing, Listing):
+        for html in shown(listing, NOW).values():
+            html.encode()
+            assert "-" not in "".join(text for _, text in TIMER.findall(html))
+
+
+NO_TIMES = [None, 0, -5, "-5", -1e300, "", "0000-00-00 00:00:00", "9999-12-31 23:59:59", 253_402_300_799,
+            NOW + 3 * 24 * HOUR, [], {}, True]
+
+
+@pytest.mark.parametrize("odd", [
+    {"callId": "odd"}, {"callId": "odd", "callernumber": None, "agentid": None, "groupId": None, "status": None},
+    {"callId": "odd", "callernumber": [], "agentName": {}, "groupName": 1.5, "status": True, "cType": False},
+    *({"callId": "odd", "queueTime": time_, "answerTime": time_} for time_ in NO_TIMES),
+])
+def test_f17_an_odd_row_is_shown_with_dashes_and_changes_no_other(
+        upstreamless: Upstreamless, odd: dict[str, Any]) -> None:
+    alone, both = upstreamless.listing(rows(GOOD)), upstreamless.listing(rows(odd, GOOD))
+    assert isinstance(alone, Listing)
+    assert isinstance(both, Listing)
+    html = shown(both, NOW)
+    assert html["good"] == shown(alone, NOW)["good"]
+    for field in ("caller", "queue", "kind", "agent"):
+        assert f'data-field="{field}">–<' in html["odd"]
+    assert [text for _, text in TIMER.findall(html["odd"])] == ["0:00", "0:00"]  # since it was first seen
+
+
+def times_shown(html: str) -> list[int]:
+    """Seconds, as the row's timers say them."""
+    texts = [text.split(":") for _, text in TIMER.findall(html)]
+    return [sum(int(part) * 60 ** place for place, part in enumerate(reversed(parts))) for parts in texts]
+
+
+@pytest.mark.parametrize("night", ["2026-10-24T23:00", "2026-03-28T23:00", "2026-12-31T22:00"])
+@pytest.mark.parametrize("vendor_ahead_ms", [0, FIVE_MINUTES])
+def test_f18_timers_never_run_backwards_or_below_zero_in_any_night(
+        upstreamless: Upstreamless, monkeypatch: pytest.MonkeyPatch, night: str, vendor_ahead_ms: int) -> None:
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    local = to("http://127.0.0.1:1", transport=upstreamless.wire, zone="Europe/Berlin")
+    monkeypatch.setattr(upstreamless, "client", local)
+    midnight = int(datetime.fromisoformat(night).replace(tzinfo=UTC).timestamp() * 1000)
+    for entered in range(midnight, midnight + 5 * HOUR, HOUR // 4):
+        wall = datetime.fromtimestamp((entered + vendor_ahead_ms) / 1000, berlin).strftime("%Y-%m-%d %H:%M:%S")
+        monkeypatch.setattr(client_module, "datetime", clock_at(entered + 10_000))
+        listing = upstreamless.listing(rows({"callId": "c", "status": "waiting", "queueTime": wall}))
+        assert isinstance(listing, Listing)
+        ticks = [times_shown(shown(listing, entered + 10_000 * tick)["c"]) for tick in (1, 2, 3)]
+        assert all(0 <= seconds <= HOUR // 1000 + 30 for tick in ticks for seconds in tick)
+        assert ticks == sorted(ticks)
+        drift_s = [later - first - 20 for first, later in zip(ticks[0], ticks[2], strict=True)]
+        assert vendor_ahead_ms or all(abs(seconds) <= 2 for seconds in drift_s)
+
+
+def clock_at(now: int) -> Any:
+    """A `datetime` for the client whose now is `now` (epoch ms)."""
+    return type("Clock", (datetime,), {"now": classmethod(lambda _cls, zone: datetime.fromtimestamp(now / 1000, zone))})
+
+
+# ── through the real `serve`, with the simulator behind the proxy ──────────────────────────────────
+class Told(NamedTuple):
+    """The answer to a click: HTTP status, the cell's state and code, the notice's outcome, and all of it."""
+
+    status: int
+    cell: str
+    code: str
+    notice: str
+    html: str
+
+
+class Supervisor:
+    """Somebody signed in over HTTP."""
+
+    def __init__(self, url: str, username: str) -> None:
+        self.url, self.jar = url, http.cookiejar.CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+        self.get("/accounts/login/")
+        self.post("/accounts/login/", username=username, password=PASSWORD)
+        assert any(cookie.name.endswith("sessionid") for cookie in self.jar), f"{username} could not sign in"
+
+    def get(self, path: str) -> tuple[int, str]:
+        return self._open(urllib.request.Request(f"{self.url}{path}"))
+
+    def post(self, path: str, **fields: str) -> tuple[int, str]:
+        token = next(str(cookie.value) for cookie in self.jar if cookie.name.endswith("csrftoken"))
+        body = urllib.parse.urlencode(fields).encode()
+        return self._open(urllib.request.Request(f"{self.url}{path}", body, {"X-CSRFToken": token}))
+
+    def _open(self, request: urllib.request.Request) -> tuple[int, str]:
+        try:
+            with self.opener.open(request, timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def row(self, call_id: str) -> str:
+        """The call's row on a freshly loaded board; "" when it is not there."""
+        rows = re.split(r'(?=<div role="row")', self.get("/")[1])
+        return next((row for row in rows if f'data-call-id="{call_id}"' in row), "")
+
+    def take(self, call_id: str) -> Told:
+        ref = attribute("data-call-ref", self.row(call_id))
+        status, html = self.post("/takeover/", call=ref, key=secrets.token_hex(16))
+        return Told(status, attribute("data-takeover", html), attribute("data-code", html),
+                    attribute("data-outcome", html), html)
+
+
+def attribute(name: str, html: str) -> str:
+    found = re.search(rf'\b{name}="([^"]*)"', html)
+    return found[1] if found else ""
+
+
+def until(true: Callable[[], object], within_s: float, what: str) -> None:
+    """Looks again and again; fails with `what` when it does not come true in time."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, f"{what}: not within {within_s} s"
+        time.sleep(0.03)
+
+
+class Site(NamedTuple):
+    """`serve`, whose account leads through the proxy to the simulator."""
+
+    serve: Callboard
+    deepcall: Upstream
+    proxy: Proxy
+    asha: Supervisor
+    ben: Supervisor
+
+    def log(self) -> str:
+        return self.serve.log.read_text()
+
+    def feed_lines(self) -> list[str]:
+        """What the log says of the feed: one line for each change."""
+        return re.findall(r"feed Northgate: (.*)", self.log())
+
+    def ready(self) -> tuple[int, str]:
+        """What /readyz says: its status, and the feed's health."""
+        status, body = self.asha.get("/readyz")
+        return status, json.loads(body)["feeds"].get("Northgate", "")
+
+    def memory(self, name: str) -> int:
+        """Bytes of `VmRSS` or of its peak so far, `VmHWM`."""
+        status = Path(f"/proc/{self.serve.process.pid}/status").read_text()
+        return int(re.findall(rf"{name}:\s+(\d+) kB", status)[0]) * 1024
+
+    def talking(self, call_id: str) -> str:
+        """Puts a call on the list and waits until it is on the board; its id."""
+        self.deepcall.switch(add_call={
+            "call_id": call_id, "queue_id": "301", "queue_name": "Support", "state": "talking", "agent_id": "2001",
+            "agent_name": "Meera Iyer", "answered_ago_s": 60})
+        until(lambda: self.asha.row(call_id), 10, f"{call_id} on the board")
+        return call_id
+
+    def posts(self, call_id: str) -> list[dict[str, Any]]:
+        """The takeovers of this call that reached the simulator."""
+        return [entry for entry in self.deepcall.journal() if entry["body"]["callId"] == call_id]
+
+
+FAST = "from queue_api.models import Account; Account.objects.update(poll_interval_s=0.5)"
+
+
+@pytest.fixture(scope="module")
+def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    data = tmp_path_factory.mktemp("callboard")
+    deepcall = Upstream(data, "--seed", "3")
+    with running(deepcall), Proxy(deepcall.port) as proxy:
+        furnish(data, proxy.url)
+        manage(data, "shell", "-c", FAST)
+        serve = Callboard(data)
+        with running(serve):
+            yield Site(serve, deepcall, proxy, Supervisor(serve.url, "asha"), Supervisor(serve.url, "ben"))
+
+
+@pytest.fixture
+def site(running_site: Site) -> Iterator[Site]:
+    """Each test begins with a quiet upstream, an open wire and fresh lists; none may leave a traceback."""
+    running_site.proxy.switch(OK)
+    running_site.deepcall.switch(reset=True, frozen=True)
+    until(lambda: running_site.ready() == (200, "fresh"), 15, "fresh lists")
+    yield running_site
+    assert "Traceback" not in running_site.log()
+
+
+@pytest.mark.processes
+def test_f01_a_refused_takeover_is_told_at_once_as_not_sent(site: Site) -> None:
+    call = site.talking("f01")
+    site.proxy.switch(REFUSE)
+    began = time.monotonic()
+    told = site.asha.take(call)
+    assert time.monotonic() - began < 3
+    assert (told.status, told.cell, told.notice) == (200, "not-sent", "not-sent")
+    assert "DeepCall could not be reached. Nothing was sent" in told.html
+    assert "aria-disabled" not in told.html
+    site.proxy.switch(OK)
+    assert site.posts(call) == []
+
+
+@pytest.mark.processes
+def test_f03_a_takeover_that_is_never_answered_ends_as_unknown_and_holds_up_no_other(site: Site) -> None:
+    silent, other = site.talking("f03-silent"), site.talking("f03-other")
+    site.proxy.switch(BLACKHOLE, only="callTakeover", times=1)
+    with ThreadPoolExecutor(1) as thread:
+        began = time.monotonic()
+        hanging = thread.submit(site.asha.take, silent)
+        until(lambda: site.proxy.met["blackhole"], 5, "the takeover on the wire")
+        assert site.ben.take(other).cell == "accepted"
+        assert attribute("data-takeover", site.ben.row(silent)) == "pending"
+        assert site.ready() == (200, "fresh")
+        assert time.monotonic() - began < 8  # all of it while the first one hangs
+        told = hanging.result(timeout=20)
+    assert 11.5 < time.monotonic() - began < 13.5
+    assert (told.status, told.cell, told.notice) == (202, "unknown", "unknown")
+    assert "It may have moved" in told.html
+    assert 'aria-disabled="true"' in told.html
+    assert (site.posts(silent), len(site.posts(other))) == ([], 1)
+
+
+@pytest.mark.processes
+def test_f04_while_deepcall_is_down_it_is_asked_less_often_and_the_board_stays(site: Site) -> None:
+    call, steps = site.talking("f04"), [1.0, 2.0, 4.0, 8.0, 8.0][:5 if LONG else 2]
+    lines, began = len(site.feed_lines()), len(site.proxy.times)
+
+    def asked() -> list[float]:
+        """When polls began: a list whose connection broke is asked again at once, and that is one poll."""
+        times = [at for at, verb in site.proxy.times[began:] if verb == "reset_before"]
+        return [at for before, at in zip([0.0, *times], times, strict=False) if at - before > 0.3]
+
+    site.proxy.switch(RESET_BEFORE)
+    until(lambda: len(asked()) > len(steps), 1.2 * sum(steps) + 5, "polls while down")
+    waits = [later - earlier for earlier, later in zip(asked(), asked()[1:], strict=False)]
+    for step, wait in zip(steps, waits, strict=False):
+        assert 0.75 * step < wait < 1.25 * step + 0.5
+    assert site.ready() == (503, "failing")
+    assert f'data-call-id="{call}"' in site.asha.row(call)
+    assert attribute("data-health", site.asha.get("/")[1]) == "failing"
+    site.proxy.switch(OK)
+    until(lambda: site.ready() == (200, "fresh"), 10, "recovery")
+    new = site.feed_lines()[lines:]
+    assert [line.split("  ")[0].strip() for line in new] == ["fresh -> failing", "failing -> fresh"]
+
+
+@pytest.mark.processes
+def test_f06_a_takeover_that_acted_and_lost_its_answer_is_unknown_and_posted_once(site: Site) -> None:
+    call = site.talking("f06")
+    site.proxy.switch(RESET_AFTER, only="callTakeover", times=1)
+    told = site.asha.take(call)
+    assert (told.status, told.cell, told.notice) == (202, "unknown", "unknown")
+    until(lambda: "Asha Rao" in site.ben.row(call), 10, "the new agent on the board")
+    assert [entry["effect"] for entry in site.posts(call)] == [True]
+    again = site.asha.take(call)
+    assert (again.status, len(site.posts(call))) in ((409, 1), (202, 1), (200, 2))  # 200: settled by a list meanwhile
+
+
+@pytest.mark.processes
+def test_f07_a_takeover_that_was_reset_unread_is_unknown_and_never_posted_again(site: Site) -> None:
+    call = site.talking("f07")
+    site.proxy.switch(RESET_BEFORE, only="callTakeover", times=1)
+    before = site.proxy.met["reset_before"]
+    told = site.asha.take(call)
+    assert (told.status, told.cell, told.notice) == (202, "unknown", "unknown")
+    assert site.proxy.met["reset_before"] == before + 1
+    assert site.posts(call) == []
+
+
+@pytest.mark.processes
+def test_f08_a_kept_connection_that_was_closed_is_replaced_and_no_takeover_meets_it(site: Site) -> None:
+    call, lines = site.talking("f08"), len(site.feed_lines())
+    for _ in range(3):
+        before = site.proxy.connections
+        site.proxy.hang_up()
+        until(lambda: site.proxy.connections > before, 5, "a new connection")  # noqa: B023 - called at once
+    resets = site.proxy.met["reset_before"]
+    site.proxy.switch(RESET_BEFORE, only="/queue/list", times=1)  # closed just as the next question was on its way
+    until(lambda: site.proxy.met["reset_before"] > resets, 5, "the reset")
+    site.proxy.hang_up()
+    assert site.asha.take(call).cell == "accepted"
+    lists = len(site.deepcall.journal("list"))
+    until(lambda: len(site.deepcall.journal("list")) > lists + 1, 5, "further lists")
+    assert len(site.posts(call)) == 1
+    assert site.feed_lines()[lines:] == []  # each time the list came all the same
+
+
+@pytest.mark.processes
+def test_f10_answers_without_end_are_cut_and_take_no_memory(site: Site) -> None:
+    call, lines = site.talking("f10"), len(site.feed_lines())
+    before = site.memory("VmRSS")
+    site.deepcall.switch(fault={"endpoint": "takeover", "huge_bytes": 200 * MIB, "times": 1})
+    told = site.asha.take(call)
+    assert (told.status, told.cell) == (202, "unknown")
+    site.deepcall.switch(fault={"endpoint": "list", "huge_bytes": 200 * MIB, "times": 2})
+    until(lambda: len(site.feed_lines()) >= lines + 2, 20, "the feed failing and fresh again")
+    assert "larger than 64 KiB" in told.html
+    assert "larger than 5120 KiB" in site.feed_lines()[lines]
+    grown = site.memory("VmHWM") - before
+    assert grown <= 20 * MIB, f"{grown / MIB:.1f} MiB"
+
+
+@pytest.mark.processes
+def test_f12_a_redirect_is_followed_by_neither_lists_nor_takeovers(site: Site) -> None:
+    call, lines = site.talking("f12"), len(site.feed_lines())
+    away = {"status": 307, "headers": {"Location": f"{site.deepcall.url}/elsewhere"}}
+    site.deepcall.switch(fault={"endpoint": "takeover", "times": 1, **away})
+    told = site.asha.take(call)
+    assert (told.status, told.cell, told.code) == (202, "unknown", "307")
+    site.deepcall.switch(fault={"endpoint": "list", "times": 1, **away})
+    until(lambda: len(site.feed_lines()) >= lines + 2, 10, "the feed failing and fresh again")
+    assert "307" in site.feed_lines()[lines]
+    assert (len(site.posts(call)), site.deepcall.journal("other")) == (1, [])
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("fault", [
+    pytest.param({"status": 502}, id="f13-html-error-page"), pytest.param({"body": ""}, id="f13-empty"),
+    pytest.param({"body": '\ufeff{"status":"success","data":[]}'}, id="f13-byte-order-mark"),
+    pytest.param({"body": '{"data":' + "[" * 10_000 + "]" * 10_000 + "}"}, id="f14-deep"),
+])
+def test_an_odd_list_is_one_line_in_the_log_and_not_an_empty_board(site: Site, fault: dict[str, Any]) -> None:
+    call, lines = site.talking("f13"), len(site.feed_lines())
+    site.deepcall.switch(fault={"endpoint": "list", **fault})
+    until(lambda: site.ready() == (503, "failing"), 5, "the feed failing")
+    assert site.asha.row(call)
+    site.deepcall.switch(clear="list")
+    until(lambda: site.ready() == (200, "fresh"), 10, "the feed fresh again")
+    failing, fresh = site.feed_lines()[lines:]
+    assert failing.startswith("fresh -> failing")
+    assert fresh.startswith("failing -> fresh")

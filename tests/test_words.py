@@ -1,6 +1,7 @@
 """What is said: never more than is known, always with what to do, DeepCall's own words beside ours."""
 
 import re
+from typing import Any
 
 import pytest
 from django.utils import translation
@@ -15,13 +16,13 @@ SETTLED = sorted(set(CELLS) - {"intent", "sent"})
 LATER_WORDS = re.compile(r"refused|failed|not taken|nothing", re.IGNORECASE)
 
 
-def spoken(state: str, **fields: str) -> tuple[str, str, bool]:
+def spoken(state: str, **fields: Any) -> tuple[str, str, bool]:
     said = outcome(attempt(state=state, **fields))
     return str(said.title), str(said.advice), said.show_message
 
 
-def trouble(state: str = "failing", hop: str = "deepcall", **feed: object) -> str:
-    return str(feed_trouble(Board(account=1, feed=Feed(health=state, **feed)), state, hop))  # type: ignore[arg-type]
+def trouble(state: str = "failing", hop: str = "deepcall", **feed: Any) -> str:
+    return str(feed_trouble(Board(account=1, feed=Feed(health=state, **feed)), state, hop))
 
 
 # ── takeovers ──────────────────────────────────────────────────────────────────────────────────────

@@ -24,10 +24,11 @@ GIVES_UP = 4 / 240
 
 
 class Usual(msgspec.Struct, frozen=True):
-    """A queue on a normal day: calls a minute, and agents on shift."""
+    """A queue on a normal day: calls a minute, agents on shift, and the share of calls that agents make."""
 
     per_minute: float
     agents: int
+    calls_out: float
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -44,10 +45,10 @@ class Phase(msgspec.Struct, frozen=True):
 SUPPORT, SALES, BILLING, RENEWALS = EVERY = tuple(queue.queue_id for queue in QUEUES)
 
 USUAL = {
-    SUPPORT: Usual(2.0, 8),
-    SALES: Usual(1.4, 6),
-    BILLING: Usual(0.9, 4),
-    RENEWALS: Usual(0.5, 3),
+    SUPPORT: Usual(2.0, 8, 0.1),
+    SALES: Usual(1.8, 7, 0.35),
+    BILLING: Usual(0.9, 4, 0.1),
+    RENEWALS: Usual(0.8, 4, 0.5),
 }
 
 HOUR = (
@@ -81,8 +82,8 @@ class StoryWorld(World):
         return [phase.what for phase in phases(self.minute)]
 
     def per_minute(self, queue_id: str) -> float:
-        """Calls that arrive in a queue now, on average."""
-        rate = USUAL[queue_id].per_minute * self._size
+        """Calls that arrive in a queue now, on average, in a centre of the usual size."""
+        rate = USUAL[queue_id].per_minute
         for phase in phases(self.minute, queue_id):
             rate *= phase.arrivals
         return rate
@@ -105,23 +106,32 @@ class StoryWorld(World):
     # Who calls, and when
 
     def _refill(self) -> None:
-        rate = sum(map(self.per_minute, EVERY))
+        rate = sum(map(self.per_minute, EVERY)) * self._size
         if rate and not self._pending_arrivals:
             self._pending_arrivals = 1
             self._schedule(self._chance.expovariate(rate / 60), "")
 
     def _arrive(self) -> None:
         self._pending_arrivals = 0
-        call = self.new_call()
+        if self.target:
+            self._take_in(self.new_call())
+        self._refill()
+
+    def _take_in(self, call: LiveCall) -> None:
+        call.kind = self._kind(call.queue_id)
         if call.kind == "IBD":
             self.add(call)
+        # Agents call out only while nobody waits for them.
         elif self._is_next(call) and (agent := self._free_agent(call.queue_id)):
             call.agent_id, call.agent_name, call.state = agent.agent_id, agent.name, "ringing"
             self.add(call)
-        self._refill()
 
     def _called_queue(self) -> QueueInfo:
         return self._chance.choices(QUEUES, [self.per_minute(queue.queue_id) for queue in QUEUES])[0]
+
+    def _kind(self, queue_id: str) -> str:
+        out = USUAL[queue_id].calls_out
+        return self._chance.choices(("IBD", "OBD", "CTC"), (1 - out, out * 0.7, out * 0.3))[0]
 
     # Who answers
 

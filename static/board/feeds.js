@@ -1,5 +1,6 @@
 // How old each account's data is, and what that does to its rows.
 
+import * as agents from "./agents.js";
 import {everySecond, minutes, now, write} from "./clock.js";
 import * as layout from "./layout.js";
 import {say} from "./words.js";
@@ -55,6 +56,7 @@ function sameMarks(next) {
 function remark(next) {
   marks = next;
   for (const row of layout.all()) mark(row);
+  for (const agent of agents.all()) mark(agent);
 }
 
 /** Gives a row the mark of its account; rows of a fresh account carry none. */

@@ -86,9 +86,9 @@ function parse(html) {
   return [...template.content.children];
 }
 
-// An account that is no longer the viewer's leaves its feed behind.
+// An account that is no longer the viewer's leaves its feed behind, and the day its agents.
 function dropOthers(named) {
-  for (const element of document.querySelectorAll(".feed, #banners > .banner")) {
+  for (const element of document.querySelectorAll(".feed, #banners > .banner, .agent")) {
     if (!named.has(element.id)) element.remove();
   }
 }

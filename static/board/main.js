@@ -1,5 +1,6 @@
 // The board's page. Must be the first deferred script: it only listens, and what it listens for starts at once.
 
+import * as agents from "./agents.js";
 import * as clock from "./clock.js";
 import * as feeds from "./feeds.js";
 import * as layout from "./layout.js";
@@ -7,7 +8,7 @@ import * as link from "./link.js";
 import * as notices from "./notices.js";
 import * as takeover from "./takeover.js";
 
-for (const part of [layout, clock, feeds, notices, takeover, link]) part.start();
+for (const part of [layout, clock, feeds, notices, agents, takeover, link]) part.start();
 
 // A text that is cut off can be read by pointing at it.
 document.getElementById("list").addEventListener("pointerover", ({target}) => {

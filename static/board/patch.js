@@ -1,5 +1,6 @@
 // Brings the page up to the server's HTML, touching only what differs: focus, selection and scroll stay.
 
+import * as agents from "./agents.js";
 import {draw} from "./clock.js";
 import * as feeds from "./feeds.js";
 import * as layout from "./layout.js";
@@ -14,6 +15,7 @@ const HOMES = {kpi: "kpis", feed: "feeds", banner: "banners"};
 export function put(next, whole) {
   const old = document.getElementById(next.id);
   if (next.classList.contains("row")) return old ? putRow(old, next) : addRow(next);
+  if (!old && next.classList.contains("agent")) return addAgent(next);
   if (!old && !whole) return false;
   if (!old) return add(next);
   patch(old, next);
@@ -26,6 +28,12 @@ function add(element) {
   home?.append(element);
   draw(element);
   return Boolean(home);
+}
+
+function addAgent(agent) {
+  feeds.mark(agent);
+  agents.insert(agent);
+  return true;
 }
 
 function addRow(row) {

@@ -20,6 +20,26 @@ from queue_api.simulator.centre import QUEUES
 
 PASSWORD = "callboard-demo"  # noqa: S105 - for the demo's own database, on loopback
 ACCOUNT = "Northgate"
+ADMIN_IS = "set-up, the record, all queues of all accounts"
+# Every line that begins with "curl" is for pasting; a test hands them to the simulator.
+TO_TRY = """\
+  Worth trying, in this order
+    1  Two screens. Sign in as asha here and as ben in a private window. As asha, take over a Support call
+       that somebody talks on: both screens say who asks, what DeepCall answered, and where the call went.
+    2  A queue in trouble. carla sees Billing only: half its agents are away for the first quarter of an
+       hour, and the longest wait grows. Sales has a rush after one minute. The hour repeats itself.
+    3  DeepCall says no. Paste this, then take a call over: Refused, with the code and DeepCall's words.
+         curl {simulator} -d '{{"fault":{{"endpoint":"takeover","times":1,"code":4711,"message":"No such plan"}}}}'
+       Or DeepCall says nothing: pending, and after 12 seconds Outcome not known. It is not asked again.
+         curl {simulator} -d '{{"fault":{{"endpoint":"takeover","times":1,"hang":true}}}}'
+       Or its lists become an HTML page: the calls stay as last known, marked as old, and a line says why.
+         curl {simulator} -d '{{"fault":{{"endpoint":"list","body":"<html>Hello</html>"}}}}'
+       All well again:
+         curl {simulator} -d '{{"clear":"*"}}'
+    4  The record, as admin: who took what over, when, and what DeepCall answered
+         {here}/admin/dashboard/takeoverattempt/
+         {here}/admin/dashboard/auditevent/       (manage.py verify_audit checks it for edits)
+"""
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 
 
@@ -54,7 +74,7 @@ class Command(BaseCommand):
         upstream = options["simulator_port"] or port + 1
         environment = os.environ | {"CALLBOARD_ALLOW_PRIVATE_UPSTREAM": "1"}
         simulator = subprocess.Popen(  # noqa: S603 - our own command
-            [*MANAGE, "simulate", "--port", str(upstream), "--calls", str(calls), "--seed", "7"],
+            [*MANAGE, "simulate", "--port", str(upstream), "--calls", str(calls), "--seed", "16", "--story"],
             env=environment, stdout=subprocess.PIPE)
         try:
             self._wait_for(simulator, upstream)
@@ -83,15 +103,27 @@ class Command(BaseCommand):
         sys.exit(server.wait())
 
     def _explain(self, port: int, upstream: int) -> None:
-        here = f"http://127.0.0.1:{port}"
-        lines = [
-            "", "Callboard demo. The calls are made up: DeepCall is simulated on this machine.", "",
-            f"  Board        {here}/", f"  Admin        {here}/admin/", f"  Simulator    http://127.0.0.1:{upstream}/_simulator",
-            "", f"  Sign in with the password  {PASSWORD}",
-            "    admin    set-up, all queues of all accounts",
-            *(f"    {person.username:<8} {person.what}" for person in SUPERVISORS), "",
-        ]
-        self.stdout.write("\n".join(lines))
+        self.stdout.write(explanation(port, upstream))
+
+
+def explanation(port: int, upstream: int) -> str:
+    """The map of the demo: where to look, as whom, and what to try."""
+    here, simulator = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{upstream}/_simulator"
+    addresses = {
+        "Board": f"{here}/",
+        "Admin": f"{here}/admin/",
+        "Simulator": simulator,
+    }
+    people_lines = {person.username: person.what for person in SUPERVISORS} | {"admin": ADMIN_IS}
+    return "\n".join([
+        "", "Callboard demo. The calls are made up: DeepCall is simulated on this machine. Ctrl-C stops it.", "",
+        *_table(addresses), "", f"  Sign in with the password  {PASSWORD}", *_table(people_lines), "",
+        TO_TRY.format(here=here, simulator=simulator),
+    ])
+
+
+def _table(lines: dict[str, str]) -> list[str]:
+    return [f"    {name:<11}{text}" for name, text in lines.items()]
 
 
 def furnish(base_url: str) -> None:

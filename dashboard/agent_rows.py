@@ -1,0 +1,77 @@
+"""Agents -> HTML for one audience, beside the calls and out of the same boards."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+from django.template.loader import get_template
+from django.utils import translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from dashboard import agents
+from dashboard.access import Audience, shown_number
+from dashboard.board import Board, LiveCall
+from dashboard.mirror import Card, Health
+from dashboard.rows import STATES
+from queue_api.calls import Call
+
+Feeds = list[tuple[Card, Board | None, Health]]
+NO_CALL = _("no call seen")
+
+
+class AgentView(msgspec.Struct, frozen=True):
+    """What `dashboard/_agent.html` shows. `state`: a call's state, or "none" when no call is seen."""
+
+    ref: str
+    account: str
+    name: str
+    state: str
+    label: Promise
+    queue: str
+    caller: str
+    since: int
+    at_least: bool
+    sort_key: str
+
+
+def agent_parts(feeds: Feeds, seen: list[tuple[Card, LiveCall]], audience: Audience) -> dict[str, str]:
+    """Element id -> HTML, by name: an agent's place does not change when their state does."""
+    parts = {}
+    for card, board, _health in feeds:
+        if board is not None and board.agents:
+            live = _calls_by_agent(live for of, live in seen if of.pk == card.pk)
+            scope = frozenset(key for agent in board.agents.values() for key in agent.queues
+                              if audience.scope.covers(card.pk, key))
+            for presence in agents.seen(board.agents, live, scope):
+                ref = agents.agent_ref(card.pk, presence.key)
+                parts[f"a-{ref}"] = _agent_html(card.name, ref, presence, audience.full_numbers, audience.language)
+    return parts
+
+
+def _calls_by_agent(calls: Iterable[LiveCall]) -> dict[str, tuple[Call, int, bool]]:
+    found: dict[str, LiveCall] = {}
+    for live in calls:
+        key = agents.agent_key(live.call)
+        if key and (key not in found or _rank(live) < _rank(found[key])):
+            found[key] = live
+    return {key: (live.call, live.since, live.at_least) for key, live in found.items()}
+
+
+def _rank(live: LiveCall) -> int:
+    """With several calls at once, the one they talk on counts."""
+    return agents.ORDER.index(live.call.state)
+
+
+@lru_cache(maxsize=10_000)
+def _agent_html(account: str, ref: str, presence: agents.Presence, full_numbers: bool, language: str) -> str:
+    call = presence.call
+    view = AgentView(
+        ref=ref, account=account, name=presence.name, queue=presence.queue, since=presence.since,
+        at_least=presence.at_least, state=call.state.value if call else "none",
+        label=STATES[call.state][1] if call else NO_CALL,
+        caller=shown_number(call.caller, Audience(full_numbers=full_numbers)) if call else "",
+        sort_key=f"{presence.name.casefold()}-{ref}",
+    )
+    with translation.override(language):
+        return get_template("dashboard/_agent.html").render({"agent": view}).strip()

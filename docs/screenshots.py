@@ -1,0 +1,184 @@
+"""The pictures of the README and docs, taken from the running demo. What `make screenshots` runs.
+
+    demo on free ports, data thrown away -> Chromium -> docs/*.png
+
+The simulator is set back to the beginning of its story and frozen before each picture, so that two runs show the
+same calls; only the times that tick may differ by seconds.
+"""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--font-render-hinting=none"]
+PASSWORD = "callboard-demo"  # noqa: S105 - the demo's, which it prints
+PATIENCE_MS = 20_000
+WIDE, LOW, NARROW = (1440, 900), (1440, 560), (390, 844)
+REFUSAL = {"endpoint": "takeover", "code": 4711, "message": "Call is being recorded", "times": 1}
+HANG = {"endpoint": "takeover", "hang": True, "times": 1}
+OUTAGE = {"endpoint": "list", "code": 1032, "message": "Internal server error"}
+
+
+def chromium() -> str:
+    """The browser's path, or an end with how to get one."""
+    for path in CHROMIUM:
+        if Path(path).exists():
+            return path
+    sys.exit(f"The pictures need Chromium, and none of {', '.join(CHROMIUM)} is there: apt install chromium")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Demo:
+    """The running demo, its simulator, and a browser in front of it."""
+
+    def __init__(self, browser: Browser, port: int, simulator_port: int) -> None:
+        self.browser = browser
+        self.url = f"http://127.0.0.1:{port}"
+        self._simulator = f"http://127.0.0.1:{simulator_port}/_simulator"
+        self._control = browser.new_context().request
+
+    def switch(self, **verbs: Any) -> dict[str, Any]:
+        """Steers the simulator, as `queue_api/simulator/control.py` documents it; its state."""
+        answer = self._control.post(self._simulator, data=json.dumps(verbs))
+        if not answer.ok:
+            sys.exit(f"The simulator refused {verbs}: {answer.text()}")
+        state: dict[str, Any] = answer.json()
+        return state
+
+    def calm(self) -> int:
+        """Back to the story's beginning, and nothing moves; how many calls are live."""
+        return sum(self.switch(reset=True, frozen=True)["live"].values())
+
+    def sign_in(self, username: str, size: tuple[int, int], *, path: str = "/", **options: Any) -> Page:
+        width, height = size
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{self.url}/accounts/login/?next={path}")
+        page.fill("input[name=username]", username)
+        page.fill("input[name=password]", PASSWORD)
+        page.press("input[name=password]", "Enter")
+        page.wait_for_url(self.url + path)
+        return page
+
+    def board(self, username: str, size: tuple[int, int] = WIDE, **options: Any) -> Page:
+        """A live board that shows exactly the calls there are."""
+        calls = self.calm()
+        page = self.sign_in(username, size, **options)
+        expect(page.locator("html[data-link=live]")).to_be_attached()
+        if username in ("admin", "asha"):
+            expect(page.locator("[data-call-id]:not([data-missed])")).to_have_count(calls)
+            expect(page.locator("[data-call-id]")).to_have_count(calls)
+        return page
+
+
+@contextlib.contextmanager
+def running_demo() -> Iterator[tuple[int, int]]:
+    """The demo on a database of its own; its port and its simulator's."""
+    port, simulator_port = free_port(), free_port()
+    kept = {name: text for name, text in os.environ.items()
+            if not name.startswith(("CALLBOARD_", "DATABASE_URL", "REDIS_URL", "DEEPCALL_"))}
+    words = ["demo", "--port", str(port), "--simulator-port", str(simulator_port)]
+    with tempfile.TemporaryDirectory() as data, (Path(data) / "log").open("w+") as log:
+        demo = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, str(ROOT / "manage.py"), *words], env=kept | {"CALLBOARD_DATA_DIR": data},
+            stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            if not any("Callboard is on" in line for line in demo.stdout or ()):
+                log.seek(0)
+                sys.exit(f"The demo did not start:\n{log.read()}")
+            yield port, simulator_port
+        finally:
+            demo.terminate()
+            demo.wait(timeout=30)
+
+
+def save(page: Page, name: str, **options: Any) -> None:
+    file = DOCS / name
+    page.evaluate("document.fonts.ready")
+    page.screenshot(path=file, animations="disabled", **options)
+    sys.stdout.write(f"docs/{name}  {file.stat().st_size // 1024} KB\n")
+
+
+def row(page: Page, queue: str, state: str, nth: int = 0) -> Locator:
+    """The nth call of a queue in a state, held by its id: rows may move."""
+    found = page.locator(f'[data-call-id][data-state={state}]', has_text=queue).nth(nth)
+    return page.locator(f'[data-call-id="{found.get_attribute("data-call-id")}"]')
+
+
+def take_over(call: Locator, outcome: str) -> None:
+    call.locator("button[data-action=takeover]").click()
+    expect(call.locator("[data-takeover]")).to_have_attribute("data-takeover", re.compile(outcome))
+
+
+def shoot_boards(demo: Demo) -> None:
+    save(demo.board("asha"), "board.png")
+    save(demo.board("asha", color_scheme="dark"), "board-dark.png")
+    save(demo.board("asha", NARROW, device_scale_factor=2, is_mobile=True, has_touch=True), "board-phone.png")
+
+
+def shoot_takeover(demo: Demo) -> None:
+    """On Asha's screen: one refused with its code, one that Ben asks for, one that moved to her."""
+    asha, ben = demo.board("asha", LOW), demo.sign_in("ben", LOW)
+    refused, bens, moved = (row(asha, "Support", "talking", n) for n in range(3))
+    call_id = bens.get_attribute("data-call-id")
+    demo.switch(fault=REFUSAL)
+    take_over(refused, "refused")
+    demo.switch(fault=HANG)
+    take_over(ben.locator(f'[data-call-id="{call_id}"]'), "pending")
+    take_over(moved, "accepted|confirmed")
+    expect(bens.locator("[data-takeover]")).to_have_attribute("data-takeover", "pending")
+    save(asha, "takeover.png")
+    demo.switch(clear="*")
+
+
+def shoot_feed_failing(demo: Demo) -> None:
+    page = demo.board("asha", LOW)
+    demo.switch(fault=OUTAGE)
+    expect(page.locator("[data-account-feed]")).to_have_attribute("data-health", "failing")
+    save(page, "feed-failing.png")
+    demo.switch(clear="*")
+
+
+def shoot_account(demo: Demo) -> None:
+    """The account's page after a test of the connection."""
+    demo.calm()
+    page = demo.sign_in("admin", WIDE, path="/admin/queue_api/account/")
+    page.click("#result_list a")
+    page.click("[name=_test]")
+    expect(page.locator(".messagelist")).to_contain_text("DeepCall answered")
+    save(page, "account.png")
+
+
+def main() -> None:
+    path = chromium()
+    with running_demo() as ports, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        demo = Demo(browser, *ports)
+        for shoot in (shoot_boards, shoot_takeover, shoot_feed_failing, shoot_account):
+            shoot(demo)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
