@@ -15,12 +15,16 @@ from channels.security.websocket import OriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
-from dashboard.consumers import BoardConsumer, unknown_path  # noqa: E402
+from dashboard.consumers import BoardConsumer, WallConsumer, unknown_path  # noqa: E402
 
 
 def build(origins: list[str]) -> Any:
     """The application. `origins`: full scheme://host:port of every address a browser may open us under."""
-    sockets = URLRouter([path("ws/board/", BoardConsumer.as_asgi()), re_path(r"", unknown_path)])  # type: ignore[arg-type]
+    sockets = URLRouter([
+        path("ws/board/", BoardConsumer.as_asgi()),  # type: ignore[arg-type]
+        path("ws/wall/", WallConsumer.as_asgi()),  # type: ignore[arg-type]
+        re_path(r"", unknown_path),  # type: ignore[arg-type]
+    ])
     return ProtocolTypeRouter({
         "http": http,
         "websocket": OriginValidator(AuthMiddlewareStack(sockets), origins),

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from django.contrib.auth.models import User
 
-from dashboard.models import Seat
+from dashboard.models import Display, Seat
 
+BOARD, WALL = "board", "wall"
 TAKE_OVER = "dashboard.take_over"
 FULL_NUMBERS = "dashboard.see_full_numbers"
 
@@ -34,17 +35,21 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Audience(msgspec.Struct, frozen=True):
-    """All who may be sent the same bytes. `own_sessions`: accounts where a takeover rings one's own phone."""
+    """All who may be sent the same bytes. `own_sessions`: accounts where a takeover rings one's own phone.
+
+    `screen` says what their pictures show: the whole board, or what fits a wall.
+    """
 
     scope: Scope = Scope()
     full_numbers: bool = False
     may_take_over: bool = False
     own_sessions: frozenset[int] = frozenset()
     language: str = "en"
+    screen: str = BOARD
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """A signed-in person and their audience, read from the database in one go."""
+    """A signed-in person, or a wall (`user_id` 0), and their audience, read from the database in one go."""
 
     user_id: int
     name: str
@@ -74,6 +79,13 @@ def viewer_of(user: Any, language: str = "en") -> Viewer | None:
         language=language,
     )
     return Viewer(user_id=user.pk, name=display_name(user), audience=audience)
+
+
+def viewer_of_display(display: Display) -> Viewer:
+    """A wall sees the queues it was given; never a full number, never a button. One query, none when prefetched."""
+    scope = Scope(queues=frozenset(
+        (queue.account_id, queue.key) for queue in display.queues.all() if queue.account.enabled))
+    return Viewer(user_id=0, name=display.name, audience=Audience(scope=scope, language=display.language, screen=WALL))
 
 
 def shown_number(number: str, audience: Audience) -> str:

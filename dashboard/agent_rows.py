@@ -18,6 +18,7 @@ from queue_api.calls import Call
 
 Feeds = list[tuple[Card, Board | None, Health]]
 NO_CALL = _("no call seen")
+LAST_DIGITS = Audience()  # enough to find the call's row; a whole number would not fit beside it
 
 
 class AgentView(msgspec.Struct, frozen=True):
@@ -45,7 +46,7 @@ def agent_parts(feeds: Feeds, seen: list[tuple[Card, LiveCall]], audience: Audie
                               if audience.scope.covers(card.pk, key))
             for presence in agents.seen(board.agents, live, scope):
                 ref = agents.agent_ref(card.pk, presence.key)
-                parts[f"a-{ref}"] = _agent_html(card.name, ref, presence, audience.full_numbers, audience.language)
+                parts[f"a-{ref}"] = _agent_html(card.name, ref, presence, audience.language)
     return parts
 
 
@@ -64,13 +65,13 @@ def _rank(live: LiveCall) -> int:
 
 
 @lru_cache(maxsize=10_000)
-def _agent_html(account: str, ref: str, presence: agents.Presence, full_numbers: bool, language: str) -> str:
+def _agent_html(account: str, ref: str, presence: agents.Presence, language: str) -> str:
     call = presence.call
     view = AgentView(
         ref=ref, account=account, name=presence.name, queue=presence.queue, since=presence.since,
         at_least=presence.at_least, state=call.state.value if call else "none",
         label=STATES[call.state][1] if call else NO_CALL,
-        caller=shown_number(call.caller, Audience(full_numbers=full_numbers)) if call else "",
+        caller=shown_number(call.caller, LAST_DIGITS) if call else "",
         sort_key=f"{presence.name.casefold()}-{ref}",
     )
     with translation.override(language):

@@ -9,13 +9,14 @@ from django.db.models import Model
 from django.dispatch import Signal
 
 from dashboard import generation
-from dashboard.models import Queue, Seat
+from dashboard.models import Display, Queue, Seat
 from dashboard.station import station
 from queue_api.models import Account
 
-WATCHED: tuple[type[Model], ...] = (Account, Queue, Seat, User, Group)
+WATCHED: tuple[type[Model], ...] = (Account, Queue, Seat, Display, User, Group)
 RELATIONS: tuple[Any, ...] = (
-    Seat.queues.through, User.groups.through, User.user_permissions.through, Group.permissions.through,
+    Seat.queues.through, Display.queues.through, User.groups.through, User.user_permissions.through,
+    Group.permissions.through,
 )
 
 

@@ -13,9 +13,10 @@ from typing import Any
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from dashboard.access import Viewer, viewer_of
+from dashboard.access import Viewer, viewer_of, viewer_of_display
 from dashboard.fanout import FULL, RESTART, REVOKED, SIGN_IN, Member, hub
 from dashboard.offloop import Desk
+from dashboard.pairing import SOCKET_COOKIE, display_of, hashed, seen
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ MESSAGES_PER_S = 5
 BURST = 20
 POLICY = 1008
 SOCKETS_PER_PERSON = 10
+SOCKETS_PER_WALL = 3
 
 desk = Desk("authorise", threads=4)
 
@@ -33,6 +35,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     # No channel per socket: one subscription per process (dashboard/layer.py) feeds all screens.
     channel_layer_alias = "none"
+    stranger = SIGN_IN
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -53,22 +56,27 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         viewer = await self.authorise()
         await self.accept()  # after everything that can fail
-        if viewer is None:
-            await self.close(SIGN_IN)
+        if viewer is None or (refusal := self.refusal(viewer)):
+            await self.close(self.stranger if viewer is None else refusal)
             return
-        if not viewer.audience.scope:  # the page would show an empty board for what is none of theirs
-            await self.close(REVOKED)
-            return
-        if sum(member.viewer.user_id == viewer.user_id for member in hub.members) >= SOCKETS_PER_PERSON:
-            await self.close(FULL)
-            return
-        session = self.scope["session"].session_key or ""
-        self.member = Member(viewer, session, self._send_text, self._close_with)
+        self.member = Member(viewer, self.session_key(), self._send_text, self._close_with)
         hub.join(self.member)
 
     async def authorise(self) -> Viewer | None:
         """The viewer as the database has them now. In threads of our own: handshakes do not queue behind requests."""
         return await desk.run(viewer_of, self.scope["user"], self.scope.get("language", "en"))
+
+    def refusal(self, viewer: Viewer) -> int:
+        """Why somebody known is not let in either, as a close code; 0 when they are."""
+        if not viewer.audience.scope:  # the page would show an empty board for what is none of theirs
+            return REVOKED
+        theirs = sum(member.viewer.user_id == viewer.user_id for member in hub.members)
+        return FULL if theirs >= SOCKETS_PER_PERSON else 0
+
+    def session_key(self) -> str:
+        """What the sweep finds this socket by."""
+        key: str = self.scope["session"].session_key or ""
+        return key
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         verb = self._verb(text_data)
@@ -111,6 +119,35 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _close_with(self, code: int) -> None:
         await self.close(code)
+
+
+class WallConsumer(BoardConsumer):
+    """One wall: the same two verbs, but its secret instead of a session. Strangers are sent to pair themselves."""
+
+    stranger = REVOKED
+
+    async def authorise(self) -> Viewer | None:
+        return await desk.run(_wall_behind, self._token())
+
+    def refusal(self, viewer: Viewer) -> int:
+        """A wall without queues is let in, and says so."""
+        same = sum(member.session_key == self.session_key() for member in hub.members)
+        return FULL if same >= SOCKETS_PER_WALL else 0
+
+    def session_key(self) -> str:
+        return hashed(self._token())
+
+    def _token(self) -> str:
+        token: str = self.scope["cookies"].get(SOCKET_COOKIE, "")
+        return token
+
+
+def _wall_behind(token: str) -> Viewer | None:
+    display = display_of(token)
+    if display is None:
+        return None
+    seen([display.pk])
+    return viewer_of_display(display)
 
 
 async def unknown_path(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -11,10 +11,11 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
-from dashboard.access import Audience, Viewer
+from dashboard.access import WALL, Audience, Viewer
 from dashboard.clock import now_ms
 from dashboard.frames import Frame, Picture, change, everything, picture
 from dashboard.mirror import Mirror, mirror
+from dashboard.wall import wall_picture
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,8 @@ class Stream:
 
     def refresh(self, source: Mirror) -> Frame | None:
         """Takes the newest picture; the frame to it, or None when nothing changed. Ages alone are a small frame."""
-        new = picture(source, self.audience, now_ms())
+        draw = wall_picture if self.audience.screen == WALL else picture
+        new = draw(source, self.audience, now_ms())
         frame = change(self.picture, new)
         if frame is None and new.asof != self.picture.asof:
             frame = Frame()

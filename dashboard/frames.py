@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard import words
 from dashboard.access import Audience
-from dashboard.agent_rows import agent_parts
+from dashboard.agent_rows import Feeds, agent_parts
 from dashboard.board import Board, LiveCall
 from dashboard.mirror import Card, Health, Mirror
 from dashboard.refs import call_ref
@@ -70,15 +70,23 @@ class FeedView(msgspec.Struct, frozen=True):
 
 def picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
     """What this audience should see at `now` (epoch ms), out of its scope only."""
-    feeds = [(card, board, mirror.health(card, now)) for card, board in mirror.known()
-             if audience.scope.touches(card.pk)]
-    seen = [(card, live) for card, board, _health in feeds if board is not None
-            for live in _in_scope(board, audience)]
+    feeds, seen = scene(mirror, audience, now)
     with translation.override(audience.language):
         rows = _rows(mirror, seen, audience, now)
         parts = _parts(feeds, seen) | agent_parts(feeds, seen, audience)
-    asof = {str(card.pk): board.heard_at if board else None for card, board, _health in feeds}
-    return Picture(rows=rows, parts=parts, asof=asof)
+    return Picture(rows=rows, parts=parts, asof=asof(feeds))
+
+
+def scene(mirror: Mirror, audience: Audience, now: int) -> tuple[Feeds, list[tuple[Card, LiveCall]]]:
+    """The feeds and the live calls of an audience's scope, as known at `now` (epoch ms)."""
+    feeds = [(card, board, mirror.health(card, now)) for card, board in mirror.known()
+             if audience.scope.touches(card.pk)]
+    return feeds, [(card, live) for card, board, _health in feeds if board is not None
+                   for live in _in_scope(board, audience)]
+
+
+def asof(feeds: Feeds) -> dict[str, int | None]:
+    return {str(card.pk): board.heard_at if board else None for card, board, _health in feeds}
 
 
 def change(old: Picture, new: Picture) -> Frame | None:

@@ -216,19 +216,21 @@ class ObservedCall(models.Model):
 
 
 class Display(models.Model):
-    """A wall. Its secret is known here only as a hash; a code pairs it once."""
+    """A wall: its name, its queues, and the hash of its secret. `revoked_at` set: it is shown nothing any more."""
 
     name = models.CharField(_("name"), max_length=60)
-    token_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, and absent before pairing
-    code_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
-    code_expires_at = models.DateTimeField(null=True, editable=False)
-    queues = models.ManyToManyField(Queue, blank=True, verbose_name=_("queues"), related_name="displays")
-    layout = models.CharField(_("layout"), max_length=20, default="mixed")
+    token_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, and absent until its link is opened
+    link_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, and absent without a link
+    link_expires_at = models.DateTimeField(null=True, editable=False)
+    queues = models.ManyToManyField(Queue, verbose_name=_("queues"), related_name="displays")
     language = models.CharField(_("language"), max_length=12, default="en")
-    time_zone = models.CharField(_("time zone"), max_length=60, default="UTC")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    last_seen_at = models.DateTimeField(null=True, editable=False)
-    revoked_at = models.DateTimeField(null=True, editable=False)
+    time_zone = models.CharField(
+        _("time zone"), max_length=60, blank=True,
+        help_text=_("Of the clock in the corner, for example Asia/Kolkata. Empty: as the screen itself is set."),
+    )
+    created_at = models.DateTimeField(_("paired"), default=timezone.now, editable=False)
+    last_seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("wall display")
@@ -237,3 +239,24 @@ class Display(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Pairing(models.Model):
+    """A screen that shows its code and waits for an administrator. Holds neither the code nor the screen's secret."""
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    code_hash = models.CharField(max_length=64, db_index=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"until {self.expires_at:%H:%M:%S}"
+
+
+class WrongCode(models.Model):
+    """A code that fitted no waiting screen, and who entered it: counted, so that codes cannot be guessed."""
+
+    administrator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.administrator_id} {self.at:%H:%M:%S}"

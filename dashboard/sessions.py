@@ -2,6 +2,7 @@
 
 Two queries per 500 sockets find sessions and people that are gone; rights are read again only after a change in the
 admin. Screens whose audience changed get the full board of the new one; the others are closed with the reason.
+Walls have no session: they are found by the hash of their secret, all in one reading.
 """
 
 import logging
@@ -14,8 +15,10 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from dashboard.access import Viewer, viewer_of
+from dashboard.access import WALL, Viewer, viewer_of, viewer_of_display
 from dashboard.fanout import REVOKED, SIGN_IN, Hub, Member
+from dashboard.models import Display
+from dashboard.pairing import seen
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +81,37 @@ def _move(hub: Hub, member: Member, viewer: Viewer | None) -> None:
 
 
 def holders_of(hub: Hub) -> tuple[list[Holder], dict[int, str]]:
-    members = hub.members
+    members = [member for member in hub.members if member.viewer.audience.screen != WALL]
     return (
         [(member.viewer.user_id, member.session_key) for member in members],
         {member.viewer.user_id: member.viewer.audience.language for member in members},
     )
+
+
+# ── walls ──────────────────────────────────────────────────────────────────────────────────────────
+def walls_of(hub: Hub) -> set[str]:
+    """The hashed secrets of all walls that are connected."""
+    return {member.session_key for member in hub.members if member.viewer.audience.screen == WALL}
+
+
+def judge_walls(secrets: set[str]) -> dict[str, Viewer | None]:
+    """Hashed secret -> what that wall may see now; None: deleted, revoked, or its place was taken by another screen.
+
+    Reads the database, and notes there that the others are in touch. Blocking: run off the loop.
+    """
+    found = Display.objects.filter(token_hash__in=secrets, revoked_at=None).prefetch_related("queues__account")
+    displays = {str(display.token_hash): display for display in found}
+    seen([display.pk for display in displays.values()])
+    return {key: viewer_of_display(displays[key]) if key in displays else None for key in secrets}
+
+
+def carry_out_walls(hub: Hub, viewers: dict[str, Viewer | None]) -> None:
+    """Closes and moves walls. On the server's loop; walls that came meanwhile were not judged and stay."""
+    for member in hub.members:
+        if member.viewer.audience.screen != WALL or member.session_key not in viewers:
+            continue
+        viewer = viewers[member.session_key]
+        if viewer is None:
+            member.close(REVOKED)
+        elif viewer.audience != member.viewer.audience:
+            hub.move(member, viewer)

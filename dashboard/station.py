@@ -138,6 +138,8 @@ class Station:
         holders, languages = sessions.holders_of(self.hub)
         if holders:
             sessions.carry_out(self.hub, await self.desk.run(sessions.judge, holders, languages, rights_too))
+        if walls := sessions.walls_of(self.hub):
+            sessions.carry_out_walls(self.hub, await self.desk.run(sessions.judge_walls, walls))
 
     async def alone(self) -> dict[str, float]:
         """Leases of other processes that are still running: on the in-memory layer they must not be."""

@@ -97,3 +97,25 @@ def _failure(feed: Feed) -> Text:
     known = advice("list", code)
     return _("%(title)s (code %(code)s: %(message)s). %(advice)s") % {
         "title": known.title, "code": code, "message": message.rstrip("."), "advice": known.administrator}
+
+
+def wall_trouble(board: Board | None, state: str, hop: str) -> Text:
+    """The same in one line that is read from far away, and without DeepCall's own words: they may hold a number."""
+    feed = board.feed if board else Feed()
+    if state == "fresh":
+        return _("%(count)s calls cannot be shown.") % {"count": feed.unusable} if feed.unusable else ""
+    if hop == "poller":
+        return _("Callboard’s poller is not running.")
+    if state == "failing" and feed.code:
+        return _("DeepCall gives no list (code %(code)s).") % {"code": feed.code}
+    if state == "failing" and not feed.endpoint_down:
+        return _("DeepCall gives no usable list.")
+    return WALL_TROUBLE[state]
+
+
+WALL_TROUBLE: dict[str, Text] = {
+    "never": _("No list has come from DeepCall yet."),
+    "late": _("DeepCall answers too slowly."),
+    "failing": _("DeepCall is not answering."),
+    "incomplete": _("DeepCall sends only part of its list."),
+}

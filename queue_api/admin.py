@@ -2,19 +2,27 @@
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from queue_api import inspection
 from queue_api.client import Listing, QueueClient
 from queue_api.credentials import Unsealable
 from queue_api.errors import QueueApiError, advice
+from queue_api.inspect import read
 from queue_api.models import Account
+
+T = TypeVar("T")
 
 
 class WriteOnlyField(forms.CharField):
@@ -73,7 +81,10 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         }),
         (gettext_lazy("Lists"), {"fields": ("poll_interval_s", "time_zone", "misses", "list_path", "list_request")}),
         (gettext_lazy("Takeover"), {"fields": ("naming", "agent_meaning")}),
-        (gettext_lazy("Dialect"), {"fields": ("field_names", "state_words")}),
+        (gettext_lazy("Dialect"), {
+            "fields": ("field_names", "state_words"),
+            "description": gettext_lazy("Easier on “Inspect live rows”, above: there DeepCall’s own rows are shown."),
+        }),
     )
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
@@ -97,23 +108,72 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         messages.add_message(request, messages.SUCCESS if fine else messages.ERROR, sentence)
         return HttpResponseRedirect(reverse("admin:queue_api_account_change", args=[account.pk]))
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.inspect_rows)
+        return [path("<int:pk>/inspect/", view, name="queue_api_account_inspect"), *super().get_urls()]
+
+    def inspect_rows(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Asks DeepCall once and shows what came beside what was read; “Try” reads the same answer again."""
+        account = get_object_or_404(Account, pk=pk)
+        if not self.has_change_permission(request, account):
+            raise PermissionDenied
+        form = inspection.TablesForm(account, request.POST or None)
+        if "_save" in request.POST and form.is_valid():
+            return self._save_tables(request, account, form)
+        evidence, sentence = inspection.unpacked(request.POST.get("answer", ""), account), ""
+        if evidence is None:
+            look, sentence = ask(account, QueueClient.look)
+            evidence = inspection.evidence_of(look, int(time.time() * 1000)) if look else None
+        context = self.admin_site.each_context(request) | {
+            "opts": self.opts, "account": account, "form": form, "failure": sentence,
+            "title": _("Inspect live rows: %(account)s") % {"account": account.name},
+        } | _told(account, form, evidence)
+        return TemplateResponse(request, "admin/queue_api/account/inspect.html", context)
+
+    def _save_tables(self, request: HttpRequest, account: Account, form: inspection.TablesForm) -> HttpResponse:
+        account.field_names, account.state_words = form.overrides()
+        account.save(update_fields=["field_names", "state_words"])
+        self.log_change(request, account, _("Field names and state words changed on “Inspect live rows”."))
+        messages.success(request, _("Saved. Running screens follow within 10 seconds."))
+        return HttpResponseRedirect(reverse("admin:queue_api_account_inspect", args=[account.pk]))
+
+
+def _told(account: Account, form: inspection.TablesForm, evidence: inspection.Evidence | None) -> dict[str, Any]:
+    """What the page shows of one answer under the tables in the form."""
+    if evidence is None:
+        return {"field_lines": form.field_lines(None)}
+    reading = read(evidence.rows or [], inspection.map_of(form, account), account.time_zone, evidence.asked_at)
+    return {
+        "evidence": evidence, "reading": reading, "findings": inspection.findings(evidence, reading),
+        "field_lines": form.field_lines(reading if evidence.rows else None),
+        "words": inspection.words_seen(reading), "upstream": inspection.upstream_seen(reading),
+        "rows": inspection.rows_seen(reading), "answer": inspection.packed(evidence, account),
+    }
+
 
 def test_connection(account: Account) -> tuple[bool, str]:
     """Asks for the list once; whether it was usable, and a sentence an administrator can act on."""
     began = time.monotonic()
-    try:
-        listing = asyncio.run(_list_once(account))
-    except QueueApiError as error:
-        return False, describe_failure(error)
-    except (Unsealable, ValueError) as error:
-        return False, str(error)
+    listing, failure = ask(account, QueueClient.list_calls)
+    if listing is None:
+        return False, failure
     return True, describe_listing(listing, int((time.monotonic() - began) * 1000))
 
 
-async def _list_once(account: Account) -> Listing:
+def ask(account: Account, question: Callable[[QueueClient], Awaitable[T]]) -> tuple[T | None, str]:
+    """Asks DeepCall once: its answer, or None and a sentence an administrator can act on."""
+    try:
+        return asyncio.run(_asked(account, question)), ""
+    except QueueApiError as error:
+        return None, describe_failure(error)
+    except (Unsealable, ValueError) as error:
+        return None, str(error)
+
+
+async def _asked(account: Account, question: Callable[[QueueClient], Awaitable[T]]) -> T:
     client = QueueClient(account.upstream())
     try:
-        return await client.list_calls()
+        return await question(client)
     finally:
         await client.aclose()
 
@@ -122,7 +182,9 @@ def describe_listing(listing: Listing, took_ms: int) -> str:
     text = _("DeepCall answered in %(took)s ms: %(rows)s rows, %(calls)s calls.") % {
         "took": took_ms, "rows": listing.received, "calls": len(listing.calls)}
     if listing.unusable:
-        text += " " + _("%(count)s rows have no usable identity: check the field names.") % {"count": listing.unusable}
+        text += " " + _(
+            "%(count)s rows have no usable identity: check the field names (“Inspect live rows”).") % {
+                "count": listing.unusable}
     if listing.unknown_words:
         text += " " + _("State words not known: %(words)s.") % {"words": ", ".join(sorted(listing.unknown_words))}
     if not listing.complete:

@@ -69,7 +69,7 @@ class Word(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """`fields` by our names; `upstream` in the order of first sight; `rows`: the first SHOWN_ROWS of all `looked_at`."""
+    """`fields` by our names; `upstream` in the order of first sight; `rows`: the first SHOWN_ROWS of `looked_at`."""
 
     looked_at: int
     calls: int

@@ -1,7 +1,9 @@
 """Boards, lists and audiences for tests of the live path. All times in epoch ms, counted from NOW."""
 
+import asyncio
 import html.parser
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
@@ -12,11 +14,18 @@ from dashboard.takeover import CELLS, OPEN, AttemptNews
 from queue_api.calls import Call, CallState
 from queue_api.client import Listing
 
+T = TypeVar("T")
+
 NOW = 1_800_000_000_000
 NUMBER = "919812345678"
 NORTHGATE = Card(pk=1, name="Northgate", interval_s=2.0, line="Front desk")
 EVERYTHING = Audience(scope=Scope(everything=True))
 SALES = Audience(scope=Scope(queues=frozenset({(1, "302")})))
+
+
+async def soon(awaited: Awaitable[T]) -> T:
+    """What comes of it, within a few seconds: a test that would wait for ever fails instead."""
+    return await asyncio.wait_for(awaited, 5)
 
 
 def call(key: str = "c-1", **fields: Any) -> Call:

@@ -506,3 +506,16 @@ def test_signing_in_is_no_change_of_configuration(supervisor: User) -> None:
     before = configured()
     assert Client().post("/accounts/login/", {"username": "sita", "password": PASSWORD}).status_code == 302
     assert configured() == before
+
+
+@pytest.mark.parametrize("what", ["a right", "a group", "a queue", "a group's right"])
+def test_a_relation_changed_by_itself_is_a_new_generation_too(supervisor: User, billing: Queue, what: str) -> None:
+    group, right = Group.objects.create(name="night"), Permission.objects.get(codename="see_full_numbers")
+    before = configured()
+    {
+        "a right": lambda: supervisor.user_permissions.add(right),
+        "a group": lambda: supervisor.groups.add(group),
+        "a queue": lambda: supervisor.seats.get().queues.add(billing),
+        "a group's right": lambda: group.permissions.add(right),
+    }[what]()
+    assert configured() > before

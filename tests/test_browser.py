@@ -148,9 +148,11 @@ def test_a_click_moves_the_call_and_deepcall_is_asked_exactly_once(upstream: Ups
     upstream.switch(add_call={"call_id": "take-1", "caller": "+919811111111", "queue_id": "302", "queue_name": "Sales",
                               "state": "talking", "agent_id": "2002", "agent_name": "Kabir Khan", "answered_ago_s": 60})
     asha.button("take-1").click()
+    scrolled = asha.page.evaluate("document.getElementById('list').scrollTop")
     expect(asha.cell("take-1")).to_have_attribute("data-takeover", "accepted")
     expect(asha.notices()).to_contain_text("Accepted by DeepCall")
     expect(asha.row("take-1").locator("[data-field=agent]")).to_have_text("Asha Rao")
+    assert asha.page.evaluate("document.getElementById('list').scrollTop") == scrolled  # the row moved, the reader not
     bodies = [entry["body"] for entry in upstream.journal()]
     assert bodies == [{"ssid": "demo-ssid-asha-rao", "callId": "take-1", "agentid": "2002"}]
     assert all(isinstance(value, str) for value in bodies[0].values())
@@ -336,3 +338,18 @@ def test_a_frozen_server_is_noticed_and_a_killed_one_comes_back_by_itself(data: 
             expect(asha.page.locator("html[data-link=live]")).to_be_attached(timeout=30_000)
             assert asha.page.locator("[data-call-id]").count() == rows
         asha.close()
+
+
+def test_agents_stand_beside_the_calls_and_nobody_is_called_available(upstream: Upstream, screen: Any) -> None:
+    asha, carla = screen("asha"), screen("carla")
+    call = {"call_id": "agent-1", "caller": "+919855555555", "state": "talking", "agent_id": "9001",
+            "agent_name": "Zuri Adeyemi", "answered_ago_s": 30, **SUPPORT}
+    upstream.switch(add_call=call)
+    zuri = asha.page.locator('[data-agent="Zuri Adeyemi"]')
+    expect(zuri).to_have_attribute("data-state", "talking")
+    expect(zuri).to_contain_text("Talking · Support · •••• 5555")
+    upstream.switch(end_call="agent-1")
+    expect(zuri).to_have_attribute("data-state", "none")
+    expect(zuri).to_contain_text("no call seen · Support")
+    expect(asha.page.locator("#agents")).not_to_contain_text("available")
+    expect(carla.page.locator('[data-agent="Zuri Adeyemi"]')).to_have_count(0)

@@ -14,7 +14,7 @@ from dashboard.access import Audience, Scope, Viewer
 from dashboard.fanout import MISSED_TICKS, TOO_SLOW, Hub, Member
 from dashboard.frames import picture
 from dashboard.mirror import Mirror
-from tests.makers import EVERYTHING, NOW, SALES, Screen, board, call, mirror_of
+from tests.makers import EVERYTHING, NOW, SALES, Screen, board, call, mirror_of, soon
 
 OBSERVERS = Audience(scope=Scope(queues=frozenset({(1, "303")})))
 
@@ -56,8 +56,7 @@ class Page:
         """The first `count` messages, waiting for those that are still to come."""
         while len(self.texts) < count:
             self.came.clear()
-            async with asyncio.timeout(5):
-                await self.came.wait()
+            await soon(self.came.wait())
         return [json.loads(text) for text in self.texts[:count]]
 
     async def newest(self) -> dict[str, Any]:
@@ -342,7 +341,7 @@ async def test_unanswered_ticks_are_counted_and_the_fourth_closes(hub: Hub) -> N
     await settled()
     assert page.code == 0
     hub.tick_once()
-    await page.closed.wait()
+    await soon(page.closed.wait())
     assert page.code == TOO_SLOW == 4408
     assert len(page.texts) == 1 + MISSED_TICKS
 
@@ -374,7 +373,7 @@ async def test_a_socket_is_closed_once_and_after_what_was_queued(hub: Hub, mirro
     hub.close([page.member], 4403)
     bring(mirror, "c")
     publish(hub)
-    await page.closed.wait()
+    await soon(page.closed.wait())
     assert (page.code, set(page.screen.rows)) == (1012, {"1-b"})
 
 
@@ -431,5 +430,5 @@ async def test_a_page_never_sees_a_gap_over_many_changes(running: Hub, mirror: M
     bring(mirror, "last")
     while "1-last" not in page.screen.rows:
         page.came.clear()
-        await page.came.wait()
+        await soon(page.came.wait())
     assert page.screen.listed() == list(picture(mirror, SALES, NOW).rows.items())

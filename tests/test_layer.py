@@ -22,7 +22,7 @@ from dashboard.mirror import Mirror
 from dashboard.snapshots import pack, unpack
 from dashboard.station import Station
 from tests.conftest import needs
-from tests.makers import NOW, board, call, mirror_of
+from tests.makers import NOW, board, call, mirror_of, soon
 
 REDIS = os.environ.get("CALLBOARD_TEST_REDIS", "redis://127.0.0.1:6379/5")
 
@@ -205,7 +205,7 @@ async def test_a_process_that_only_listens_knows_when_the_layer_is_back(
     """It sends nothing that could tell, and /readyz would say "not ready" for ever."""
     fake = use(monkeypatch, Fake(1))
     receiver = inbox()
-    await fake.joined.wait()
+    await soon(fake.joined.wait())
     await fake.group_send(layers.GROUP, {"type": "beat"})
     await receiver.next("beat")
     assert (receiver.layer.reachable, receiver.layer.failures) == (True, 1)
@@ -222,12 +222,12 @@ async def test_a_handler_that_fails_does_not_end_the_receiving(
             raise KeyError("data")
 
     task = asyncio.ensure_future(Layer().run(on_message))
-    await fake.joined.wait()
+    await soon(fake.joined.wait())
     fake.joined.clear()
     await fake.group_send(layers.GROUP, {"type": "odd"})
-    await fake.joined.wait()  # it subscribed again
+    await soon(fake.joined.wait())  # it subscribed again
     await fake.group_send(layers.GROUP, {"type": "beat"})
-    assert [await heard.get(), await heard.get()] == ["odd", "beat"]
+    assert [await soon(heard.get()) for _ in range(2)] == ["odd", "beat"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -24,7 +24,7 @@ from dashboard.words import feed_trouble
 from queue_api.client import Listing, QueueClient
 from queue_api.errors import NotSent, NoUsableAnswer, QueueApiError, Refused
 from queue_api.models import Account
-from tests.makers import board, call, listing
+from tests.makers import board, call, listing, soon
 
 
 class DeepCall:
@@ -217,7 +217,7 @@ async def test_the_interval_counts_from_question_to_question(
     monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: times[-1]))
     monkeypatch.setattr(asyncio, "sleep", sleep)
     loop = asyncio.ensure_future(poller._poll_forever())
-    assert await slept == rest_s
+    assert await soon(slept) == rest_s
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
 
@@ -253,7 +253,7 @@ async def test_a_refused_renewal_ends_the_lead(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(polling, "RENEW_S", 0.01)
     poller, _ = leading(DeepCall(listing()), Refusing())
     with pytest.raises(LeaseLost):
-        await poller._lead()
+        await soon(poller._lead())
 
 
 async def test_renewing_beats_also_while_deepcall_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +268,7 @@ async def test_renewing_beats_also_while_deepcall_is_silent(monkeypatch: pytest.
     monkeypatch.setattr(polling, "RENEW_S", 0.01)
     poller, press = leading(Hanging(listing()), Renewing())
     leader = asyncio.ensure_future(poller._lead())
-    await press.came.wait()
+    await soon(press.came.wait())
     leader.cancel()
     await asyncio.gather(leader, return_exceptions=True)
     assert press.published[0] == (Board(account=1, fence=5), False)
@@ -279,7 +279,7 @@ async def test_a_database_that_is_away_neither_extends_nor_ends_the_lead(monkeyp
     poller, press = leading(DeepCall(listing()), BrokenDatabase())
     poller.good_until = time.monotonic() + 0.1
     with pytest.raises(LeaseLost):
-        await poller._lead()
+        await soon(poller._lead())
     assert press.published  # until the lease had run out by our own clock
 
 
@@ -351,7 +351,7 @@ async def test_run_leads_and_stopping_keeps_the_board_and_lets_the_lease_go(nort
     poller = Poller(northgate, press, "me", desk)
     poller.client = cast(QueueClient, deepcall)
     running = asyncio.ensure_future(poller.run())
-    await press.came.wait()
+    await soon(press.came.wait())
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await poller.stop()
@@ -398,7 +398,7 @@ async def next_board(polls: PollDesk, key: str) -> Board:
     press = cast(Press, polls.publish)
     while not press.published or key not in press.last.calls:
         press.came.clear()
-        await press.came.wait()
+        await soon(press.came.wait())
     return press.last
 
 
@@ -435,7 +435,7 @@ async def test_a_crash_of_one_poller_ends_neither_it_nor_the_others(
                          list_path="crash")
     await polls.update()
     await next_board(polls, "queue/list")
-    assert [await crashes.get(), await crashes.get()] == ["Southgate", "Southgate"]
+    assert [await soon(crashes.get()) for _ in range(2)] == ["Southgate", "Southgate"]
     assert not polls._running[northgate.pk][1].done()
 
 

@@ -319,7 +319,7 @@ def test_f16_a_damaged_body_is_an_answer_or_an_error_and_its_rows_can_be_shown(
             assert "-" not in "".join(text for _, text in TIMER.findall(html))
 
 
-NO_TIMES = [None, 0, -5, "-5", -1e300, "", "0000-00-00 00:00:00", "9999-12-31 23:59:59", 253_402_300_799,
+NO_TIMES: list[Any] = [None, 0, -5, "-5", -1e300, "", "0000-00-00 00:00:00", "9999-12-31 23:59:59", 253_402_300_799,
             NOW + 3 * 24 * HOUR, [], {}, True]
 
 
@@ -563,8 +563,6 @@ def test_f06_a_takeover_that_acted_and_lost_its_answer_is_unknown_and_posted_onc
     assert (told.status, told.cell, told.notice) == (202, "unknown", "unknown")
     until(lambda: "Asha Rao" in site.ben.row(call), 10, "the new agent on the board")
     assert [entry["effect"] for entry in site.posts(call)] == [True]
-    again = site.asha.take(call)
-    assert (again.status, len(site.posts(call))) in ((409, 1), (202, 1), (200, 2))  # 200: settled by a list meanwhile
 
 
 @pytest.mark.processes

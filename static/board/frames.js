@@ -3,6 +3,7 @@
 // A frame says which one came before it (`prev`). When that is not the one we have, a full board is asked for,
 // and our number stands still until it has come; the rows of the frames in between are right all the same.
 
+import * as agents from "./agents.js";
 import * as feeds from "./feeds.js";
 import * as layout from "./layout.js";
 import {drop, put} from "./patch.js";
@@ -73,6 +74,7 @@ async function show(frame) {
     if (named) layout.all().filter((row) => !named.has(row.id)).forEach(drop);
     await putAll(next, frame.full);
     if (named) dropOthers(named);
+    agents.place();
   });
 }
 

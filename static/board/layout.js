@@ -65,8 +65,9 @@ function slot(key) {
 }
 
 function move(row, before) {
-  if (rows.moveBefore) return rows.moveBefore(row, before);
   const held = row.contains(document.activeElement) && document.activeElement;
+  // moveBefore keeps selection and focus, but Chromium then scrolls to what has the focus
+  if (!held && rows.moveBefore) return rows.moveBefore(row, before);
   rows.insertBefore(row, before);
   if (held) held.focus({preventScroll: true}); // a node that is taken out and put back loses the focus
 }

@@ -12,6 +12,6 @@ for (const part of [layout, clock, feeds, notices, agents, takeover, link]) part
 
 // A text that is cut off can be read by pointing at it.
 document.getElementById("list").addEventListener("pointerover", ({target}) => {
-  const cell = target.closest("[data-field], .outcome, button small");
+  const cell = target.closest("small, [data-field], .outcome");
   if (cell && cell.scrollWidth > cell.clientWidth) cell.title = cell.textContent;
 });

@@ -28,8 +28,8 @@ TO_TRY = """\
        that somebody talks on: both screens say who asks, what DeepCall answered, and where the call went.
     2  A queue in trouble. carla sees Billing only: half its agents are away for the first quarter of an
        hour, and the longest wait grows. Sales has a rush after one minute. The hour repeats itself.
-    3  DeepCall says no. Paste this, then take a call over: Refused, with the code and DeepCall's words.
-         curl {simulator} -d '{{"fault":{{"endpoint":"takeover","times":1,"code":4711,"message":"No such plan"}}}}'
+    3  DeepCall says no. Paste this, then take a call over: Refused, with the code and its words.
+         curl {simulator} -d '{{"fault":{{"endpoint":"takeover","times":1,"code":4711}}}}'
        Or DeepCall says nothing: pending, and after 12 seconds Outcome not known. It is not asked again.
          curl {simulator} -d '{{"fault":{{"endpoint":"takeover","times":1,"hang":true}}}}'
        Or its lists become an HTML page: the calls stay as last known, marked as old, and a line says why.

@@ -1,0 +1,147 @@
+"""How a screen becomes a wall without a login: it shows a code, an administrator enters it, it is let in.
+
+    screen opens /wall/ ──> begin: secret into its cookies, hash into a Pairing, code on the screen
+    administrator enters the code ──> waiting_for(code) ──> Display.token_hash = the Pairing's
+    screen asks again ──> display_of(token)
+
+The secret (32 random bytes) is in the screen's cookies alone; here is its SHA-256, which is enough for so much chance.
+A code has only 26 bits, so it is kept as a keyed hash; a copy of the database does not tell it.
+"""
+
+import datetime
+import hashlib
+import secrets
+from collections.abc import Iterable
+
+import msgspec
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from dashboard.models import Display, Pairing, WrongCode
+
+ALPHABET = "23456789CFGHJMPQRVWX"  # nothing that is mistaken for something else on a far screen, and no words
+CODE_LETTERS = 6
+CODE_LIFE = datetime.timedelta(minutes=10)
+LINK_LIFE = datetime.timedelta(hours=24)
+ALIVE = 50
+PAGE_COOKIE, SOCKET_COOKIE = ("__Secure-wall", "__Secure-wall-socket") if settings.BEHIND_PROXY else (
+    "wall", "wall-socket")
+WRONG_CODES = 5
+WRONG_CODES_IN = datetime.timedelta(minutes=10)
+
+
+class TooManyWaiting(Exception):
+    """As many screens are waiting to be paired as may; those must be paired or expire first."""
+
+
+class TooManyWrongCodes(Exception):
+    """This administrator has guessed too often and must wait."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What a waiting screen needs: its secret, and the code to show until `expires_at`."""
+
+    token: str
+    code: str
+    expires_at: datetime.datetime
+
+
+def hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def display_of(token: str) -> Display | None:
+    """The display behind a screen's secret; None when unknown or revoked."""
+    displays = Display.objects.prefetch_related("queues__account")
+    return displays.filter(token_hash=hashed(token), revoked_at=None).first() if token else None
+
+
+def seen(displays: Iterable[int]) -> None:
+    """Notes that these displays are in touch now. No signal: this is no change of configuration."""
+    Display.objects.filter(pk__in=displays).update(last_seen_at=timezone.now())
+
+
+# ── the screen ─────────────────────────────────────────────────────────────────────────────────────
+def begin(token: str) -> Offer:
+    """The offer that `token` still waits with, so that a reload keeps its code; else a new one.
+
+    Raises `TooManyWaiting`.
+    """
+    with transaction.atomic():
+        Pairing.objects.filter(expires_at__lte=timezone.now()).delete()
+        known = Pairing.objects.filter(token_hash=hashed(token)).first()
+        if known is not None:
+            return Offer(token, _code(token, known.expires_at), known.expires_at)
+        if Pairing.objects.count() >= ALIVE:
+            raise TooManyWaiting
+        return _new_offer()
+
+
+def is_waiting(token: str) -> bool:
+    return Pairing.objects.filter(token_hash=hashed(token), expires_at__gt=timezone.now()).exists()
+
+
+def _new_offer() -> Offer:
+    token, expires_at = secrets.token_urlsafe(32), timezone.now() + CODE_LIFE
+    code = _code(token, expires_at)
+    Pairing.objects.create(token_hash=hashed(token), code_hash=_hashed_code(code), expires_at=expires_at)
+    return Offer(token, code, expires_at)
+
+
+def _code(token: str, expires_at: datetime.datetime) -> str:
+    """Made from the screen's secret, so that it need not be kept to be shown again."""
+    number = int.from_bytes(salted_hmac("wall code", f"{token} {expires_at.isoformat()}", algorithm="sha256").digest())
+    return "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(CODE_LETTERS))
+
+
+def _hashed_code(code: str) -> str:
+    return salted_hmac("wall code entered", code, algorithm="sha256").hexdigest()
+
+
+# ── the administrator ──────────────────────────────────────────────────────────────────────────────
+def waiting_for(code: str, administrator: User) -> Pairing | None:
+    """The waiting screen that shows `code`, locked till the end of the transaction; None when it is wrong or expired.
+
+    Raises `TooManyWrongCodes` after five wrong ones in ten minutes, whatever the code.
+    """
+    now = timezone.now()
+    User.objects.select_for_update().get(pk=administrator.pk)  # guesses of one person come one after the other
+    WrongCode.objects.filter(at__lte=now - WRONG_CODES_IN).delete()
+    if WrongCode.objects.filter(administrator=administrator).count() >= WRONG_CODES:
+        raise TooManyWrongCodes
+    typed = "".join(letter for letter in code.upper() if letter.isalnum())
+    found = list(Pairing.objects.select_for_update().filter(code_hash=_hashed_code(typed), expires_at__gt=now))
+    if len(found) != 1:  # two screens with one code: neither can be meant
+        WrongCode.objects.create(administrator=administrator)
+        return None
+    return found[0]
+
+
+def accept(display: Display, pairing: Pairing) -> None:
+    """Gives the display the waiting screen's secret. The caller saves the display in the same transaction."""
+    display.token_hash = pairing.token_hash
+    pairing.delete()
+
+
+# ── a link instead of a code ───────────────────────────────────────────────────────────────────────
+def make_link(display: Display) -> str:
+    """A secret for `/wall/link/<secret>`, good for one screen within a day. Here only its hash is kept."""
+    secret = secrets.token_urlsafe(32)
+    display.link_hash, display.link_expires_at = hashed(secret), timezone.now() + LINK_LIFE
+    display.save(update_fields=["link_hash", "link_expires_at"])
+    return secret
+
+
+def use_link(secret: str) -> str | None:
+    """A screen's new secret in exchange for a link's, once; None when it is used, too old, revoked or wrong.
+
+    A screen that held the display before is sent away: its secret is no longer the display's.
+    """
+    token = secrets.token_urlsafe(32)
+    used = Display.objects.filter(
+        link_hash=hashed(secret), link_expires_at__gt=timezone.now(), revoked_at=None,
+    ).update(link_hash=None, link_expires_at=None, token_hash=hashed(token))
+    return token if used else None

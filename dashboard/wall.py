@@ -1,0 +1,80 @@
+"""What a wall shows: four numbers, the calls that wait longest, and how far all of it can be trusted.
+
+A picture of parts only, made for an audience as the board's is: two walls with the same queues share every byte.
+Numbers are masked here, before anything is a frame; names of callers and DeepCall's own sentences are never in it.
+"""
+
+import msgspec
+from django.template.loader import get_template
+from django.utils import translation
+
+from dashboard import words
+from dashboard.access import Audience, shown_number, shown_text
+from dashboard.agent_rows import Feeds
+from dashboard.board import LiveCall
+from dashboard.frames import Kpi, Picture, asof, feed_view, kpis, scene
+from dashboard.mirror import Card, Mirror
+from dashboard.rows import NONE
+from queue_api.calls import CallState
+
+NUMBERS = ("waiting", "longest-wait", "talking", "hold")
+LONGEST = 6
+Seen = list[tuple[Card, LiveCall]]
+
+
+class WaitingView(msgspec.Struct, frozen=True):
+    """One line of `dashboard/_wall_waiting.html`. `old`: out of a list that is not fresh, or no longer in it."""
+
+    since: int
+    at_least: bool
+    queue: str
+    caller: str
+    old: bool
+
+
+def wall_picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
+    """What a wall of this audience should show at `now` (epoch ms)."""
+    feeds, seen = scene(mirror, audience, now)
+    with translation.override(audience.language):
+        parts = _numbers(feeds, seen, audience) | {"waiting": _waiting(feeds, seen, audience)} | _feeds(feeds)
+    return Picture(parts=parts, asof=asof(feeds))
+
+
+def _numbers(feeds: Feeds, seen: Seen, audience: Audience) -> dict[str, str]:
+    box = get_template("dashboard/_kpi.html")
+    chosen = {kpi.name: _masked(kpi, audience) for kpi in kpis(feeds, seen)}
+    return {f"kpi-box-{name}": box.render({"kpi": chosen[name]}).strip() for name in NUMBERS}
+
+
+def _masked(kpi: Kpi, audience: Audience) -> Kpi:
+    """A queue may be called by a number."""
+    return msgspec.structs.replace(kpi, note=shown_text(str(kpi.note), audience))
+
+
+def _waiting(feeds: Feeds, seen: Seen, audience: Audience) -> str:
+    stale = {card.pk for card, _board, health in feeds if health.state != "fresh"}
+    waiting = sorted((item for item in seen if item[1].call.state is CallState.WAITING),
+                     key=lambda item: (item[1].since, item[0].pk, item[1].call.key))
+    lines = [_line(live, card.pk in stale, audience) for card, live in waiting[:LONGEST]]
+    return get_template("dashboard/_wall_waiting.html").render({
+        "lines": lines, "more": len(waiting) - len(lines), "known": bool(feeds) and not stale}).strip()
+
+
+def _line(live: LiveCall, stale: bool, audience: Audience) -> WaitingView:
+    call = live.call
+    return WaitingView(
+        since=live.since, at_least=live.at_least,
+        queue=shown_text(call.queue_name or call.queue_id, audience) or NONE,
+        caller=shown_number(call.caller, audience) or NONE, old=stale or live.missed > 0,
+    )
+
+
+def _feeds(feeds: Feeds) -> dict[str, str]:
+    feed_box, banner = get_template("dashboard/_feed.html"), get_template("dashboard/_banner.html")
+    parts = {}
+    for card, board, health in feeds:
+        view = feed_view(card, board, health)
+        short = msgspec.structs.replace(view, sentence=words.wall_trouble(board, health.state, health.hop))
+        parts[f"feed-{card.pk}"] = feed_box.render({"feed": view}).strip()
+        parts[f"banner-{card.pk}"] = banner.render({"feed": short}).strip()
+    return parts

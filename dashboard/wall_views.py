@@ -1,0 +1,97 @@
+"""The wall's pages. No login, ever: a screen that is not a wall yet shows the code that makes it one."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import translation
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from dashboard.access import viewer_of_display
+from dashboard.clock import now_ms
+from dashboard.models import Display
+from dashboard.mirror import mirror
+from dashboard.pairing import PAGE_COOKIE, SOCKET_COOKIE, TooManyWaiting, begin, display_of, is_waiting, use_link
+from dashboard.rows import with_elapsed
+from dashboard.wall import wall_picture
+
+COOKIE_S = 400 * 24 * 3600  # browsers keep none for longer; each load of the wall begins it anew
+Page = Callable[..., HttpResponse]
+
+
+def door(view: Page) -> Page:
+    """What holds for every page that carries a wall's secret: kept nowhere, and told to nobody."""
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response["Referrer-Policy"] = "no-referrer"
+        response["X-Robots-Tag"] = "noindex"
+        return response
+
+    return require_GET(never_cache(wrapped))
+
+
+@door
+def wall(request: HttpRequest) -> HttpResponse:
+    """The wall; for a screen that is not paired its code, and for one too many a page that says so (503)."""
+    token = request.COOKIES.get(PAGE_COOKIE, "")
+    if not token and request.headers.get("Sec-Fetch-Site") == "cross-site" and "here" not in request.GET:
+        # Opened by a link elsewhere: a browser that has our cookies did not send them. From our own page it does.
+        return render(request, "dashboard/wall_here.html")
+    display = display_of(token)
+    if display is not None:
+        return _with_cookies(_wall_page(request, display), token)
+    try:
+        offer = begin(token)
+    except TooManyWaiting:
+        return render(request, "dashboard/wall_full.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
+    code = [offer.code[:3], offer.code[3:]]
+    return _with_cookies(render(request, "dashboard/wall_pairing.html", {"code": code}), offer.token)
+
+
+@door
+def wall_status(request: HttpRequest) -> HttpResponse:
+    """Asked every 2 s by a screen that waits: nothing while it must go on waiting, else it must load itself anew."""
+    token = request.COOKIES.get(PAGE_COOKIE, "")
+    if not token:
+        return render(request, "dashboard/_wall_no_cookies.html")
+    answer = HttpResponse(status=HTTPStatus.NO_CONTENT)
+    if not is_waiting(token):
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@door
+def wall_link(request: HttpRequest, secret: str) -> HttpResponse:
+    """Makes this screen the wall that the link was made for, once; a used link shows what the screen is anyway."""
+    token = use_link(secret)
+    response = redirect("wall")
+    return _with_cookies(response, token) if token else response
+
+
+def _wall_page(request: HttpRequest, display: Display) -> HttpResponse:
+    now = now_ms()
+    viewer = viewer_of_display(display)
+    parts = wall_picture(mirror, viewer.audience, now).parts
+
+    def joined(prefix: str) -> str:
+        return with_elapsed("".join(html for name, html in parts.items() if name.startswith(prefix)), now)
+
+    with translation.override(display.language):
+        return render(request, "dashboard/wall.html", {
+            "display": display, "server_now": now, "has_queues": bool(viewer.audience.scope),
+            "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
+            "waiting_html": joined("waiting"),
+        })
+
+
+def _with_cookies(response: HttpResponse, token: str) -> HttpResponse:
+    """Two, because a cookie has one path, and the socket's is another than the page's."""
+    for name, path in ((PAGE_COOKIE, "/wall/"), (SOCKET_COOKIE, "/ws/wall/")):
+        response.set_cookie(name, token, max_age=COOKIE_S, path=path, secure=settings.BEHIND_PROXY, httponly=True,
+                            samesite="Strict")
+    return response
