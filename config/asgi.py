@@ -21,8 +21,8 @@ from dashboard.consumers import BoardConsumer, WallConsumer, unknown_path  # noq
 def build(origins: list[str]) -> Any:
     """The application. `origins`: full scheme://host:port of every address a browser may open us under."""
     sockets = URLRouter([
-        path("ws/board/", BoardConsumer.as_asgi()),  # type: ignore[arg-type]
-        path("ws/wall/", WallConsumer.as_asgi()),  # type: ignore[arg-type]
+        path("ws/board/", BoardConsumer.as_asgi()),
+        path("ws/wall/", WallConsumer.as_asgi()),
         re_path(r"", unknown_path),  # type: ignore[arg-type]
     ])
     return ProtocolTypeRouter({

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard import wall_admin  # noqa: F401 - registers the wall displays
 from dashboard.models import AuditEvent, Queue, Seat, TakeoverAttempt
 from queue_api.admin import WriteOnlyField
 
@@ -59,6 +60,9 @@ class SeatInline(admin.StackedInline):  # type: ignore[type-arg]
     extra = 0
     filter_horizontal = ("queues",)
     fields = ("account", "all_queues", "queues", "agent_id", "ssid")
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        return 0 if obj and obj.seats.exists() else 1  # the first seat is there to be filled in
 
 
 class PersonForm(UserChangeForm):  # type: ignore[type-arg]

@@ -1,4 +1,4 @@
-"""Before there is an administrator: every door leads to the form for the first one, and one of two racing requests wins.
+"""Before there is an administrator: every door leads to the form for the first one; of two racing requests one wins.
 
 Whoever sits at this machine may fill it in. From anywhere else it asks for a code that `serve` prints, the same in
 every process of one installation.
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
+from django.http.request import split_domain_port
 from django.shortcuts import redirect
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -44,7 +45,7 @@ def set_up_first(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 
 def needs_code(request: HttpRequest) -> bool:
     """True unless the browser runs on this machine: a proxy makes everybody look as if they did."""
-    host = request.get_host().rpartition(":")[0] or request.get_host()
+    host, _port = split_domain_port(request.get_host())
     here = request.META.get("REMOTE_ADDR") in LOOPBACK and host in settings.LOOPBACK_HOSTS
     return settings.BEHIND_PROXY or not here or any(name in request.META for name in FORWARDED)
 
@@ -64,7 +65,7 @@ def make_first(user: User) -> bool:
     """Saves the first administrator; False when there is one already."""
     user.is_staff = user.is_superuser = True
     with transaction.atomic():
-        generation.bump(FIRST)  # its row stays locked to the end: the second of two requests sees the first one's person
+        generation.bump(FIRST)  # its row stays locked to the end, so a second request waits and then sees the first
         if has_administrator():
             return False
         user.save()

@@ -4,13 +4,12 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
-from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.first_run import is_code
 
 
-class FirstAdministratorForm(UserCreationForm[User]):
+class FirstAdministratorForm(UserCreationForm):  # type: ignore[type-arg]
     """A username and a password, typed twice; from another machine the set-up code, too."""
 
     code = forms.CharField(

@@ -113,7 +113,7 @@ def connected(accounts: Sequence[Account]) -> Step:
                              _change(accounts[0].pk, accounts[0].name))
     return _account_step(False, _(
         "None yet. You need the base URL of your DeepCall and its credentials: a session id (ssid), or a user id with "
-        "its token. Ask DeepCall’s support if you have neither."), add)
+        "its token. Ask DeepCall’s support if you have neither. “Save and test connection” says what came."), add)
 
 
 def _account_step(done: bool, says: Text, *links: Link) -> Step:
@@ -129,7 +129,7 @@ def answered(feeds: Sequence[Feed], now: int) -> Step:
     links = () if done else tuple(
         Link(reverse("admin:queue_api_account_change", args=[feed.pk]), _("Correct and test %(name)s") % {
             "name": feed.name}) for feed in feeds)
-    return Step("answer", title, done, lines, links, waiting=any(_awaited(feed) for feed in feeds))
+    return Step("answer", title, done, lines, links, waiting=not done)
 
 
 def _answers(feed: Feed) -> bool:
@@ -147,9 +147,8 @@ def _unnamed(feed: Feed) -> int:
 
 
 def _answer(feed: Feed, now: int) -> Text:
-    if _awaited(feed):
-        return _("no answer yet. Callboard asks within seconds of saving; this page looks again by itself.")
-    assert feed.board is not None
+    if feed.board is None or _awaited(feed):
+        return _("no answer yet. Callboard asks within seconds of saving.")
     if _unnamed(feed):
         return _("%(rows)s rows came.") % {"rows": _unnamed(feed)}
     if not _answers(feed) or feed.board.heard_at is None:
@@ -169,7 +168,7 @@ def mapped(feeds: Sequence[Feed]) -> Step:
     links = tuple(
         Link(reverse("admin:queue_api_account_inspect", args=[feed.pk]), _("Inspect live rows of %(name)s") % {
             "name": feed.name}) for feed in heard)
-    return Step("mapping", title, done, lines, links)
+    return Step("mapping", title, done, lines, links, waiting=not done)
 
 
 def _is_mapped(feed: Feed) -> bool:
@@ -181,8 +180,8 @@ def _is_mapped(feed: Feed) -> bool:
 
 def _read(feed: Feed) -> list[Text]:
     if _unnamed(feed) or feed.board is None:
-        return [_("none of %(rows)s rows is read as a call. DeepCall uses field names that Callboard does not know: "
-                  "say there which is which.") % {"rows": _unnamed(feed)}]
+        return [_("none of %(rows)s rows is read as a call. DeepCall uses field names that Callboard does not know. "
+                  "Say which is which:") % {"rows": _unnamed(feed)}]
     told, calls = feed.board.feed, [live.call for live in feed.board.calls.values()]
     if not calls:
         return [_("no call is live now. Calls have been read before, in %(queues)s.") % {
@@ -208,8 +207,8 @@ def supervised(people: Sequence[Person], has_account: bool) -> Step:
             "name": ready.name},))
     if not people:
         return Step("supervisor", title, False, (_(
-            "Nobody yet but administrators. Add a person; on the page that follows add a seat with its queues, and tick "
-            "“may take over calls”."),), (add,) if has_account else ())
+            "Nobody yet but administrators. Add a person; on the page that follows tick “may take over calls” and add "
+            "a seat with its queues."),), (add,) if has_account else ())
     lines = tuple(_missing(person) for person in people[:5])
     links = tuple(Link(reverse("admin:auth_user_change", args=[person.pk]), _("Open %(name)s") % {"name": person.name})
                   for person in people[:5])

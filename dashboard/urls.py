@@ -1,13 +1,20 @@
+from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from dashboard import health, views
+from dashboard import health, views, wall_views
+from dashboard.first_run import set_up_first
 
 urlpatterns = [
-    path("", views.board, name="board"),
+    path("", set_up_first(views.board), name="board"),
+    path("setup/", views.set_up, name="setup"),
     path("takeover/", views.takeover_call, name="takeover"),
-    path("accounts/login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/login/", set_up_first(auth_views.LoginView.as_view(redirect_authenticated_user=True)), name="login"),
+    path("admin/login/", set_up_first(admin.site.login)),  # before the admin's own, which stands behind it
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("wall/", wall_views.wall, name="wall"),
+    path("wall/status/", wall_views.wall_status, name="wall-status"),
+    path("wall/link/<str:secret>", wall_views.wall_link, name="wall-link"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

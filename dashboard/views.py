@@ -2,22 +2,28 @@
 
 from http import HTTPStatus
 
+from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from dashboard import first_run
 from dashboard.access import Viewer, viewer_of
 from dashboard.asking import Answer, take_over
 from dashboard.clock import now_ms
+from dashboard.forms import FirstAdministratorForm
 from dashboard.frames import picture
 from dashboard.mirror import mirror
 from dashboard.rows import with_elapsed
+from dashboard.setup import steps
 
 
 def viewer_for(request: HttpRequest) -> Viewer | None:
@@ -52,6 +58,33 @@ def _admins() -> list[str]:
     """Names of up to three administrators who could help."""
     return [user.get_full_name() or user.get_username()
             for user in User.objects.filter(is_active=True, is_superuser=True).order_by("pk")[:3]]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def set_up(request: HttpRequest) -> HttpResponse:
+    """Without an administrator the form for the first one; then, for administrators, what is still missing."""
+    if not first_run.has_administrator():
+        return _first_administrator(request)
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.path)
+    if not request.user.is_superuser:
+        raise PermissionDenied
+    taken = steps(request.user, now_ms())
+    return render(request, "dashboard/setup.html", {
+        "steps": taken, "done": sum(step.done for step in taken), "user_name": request.user,
+        "current": next((step.name for step in taken if not step.done), ""),
+        "looks_again": any(step.waiting for step in taken)})
+
+
+def _first_administrator(request: HttpRequest) -> HttpResponse:
+    form = FirstAdministratorForm(request.POST or None, needs_code=first_run.needs_code(request))
+    if request.method == "POST" and form.is_valid():
+        user = form.save(commit=False)
+        if first_run.make_first(user):
+            login(request, user)
+        return redirect("setup")
+    return render(request, "dashboard/first_run.html", {"form": form})
 
 
 @require_POST

@@ -57,7 +57,8 @@ def _waiting(feeds: Feeds, seen: Seen, audience: Audience) -> str:
                      key=lambda item: (item[1].since, item[0].pk, item[1].call.key))
     lines = [_line(live, card.pk in stale, audience) for card, live in waiting[:LONGEST]]
     return get_template("dashboard/_wall_waiting.html").render({
-        "lines": lines, "more": len(waiting) - len(lines), "known": bool(feeds) and not stale}).strip()
+        "lines": lines, "more": len(waiting) - len(lines), "known": not stale,
+        "has_queues": bool(audience.scope)}).strip()
 
 
 def _line(live: LiveCall, stale: bool, audience: Audience) -> WaitingView:

@@ -7,14 +7,15 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from dashboard.access import viewer_of_display
 from dashboard.clock import now_ms
-from dashboard.models import Display
 from dashboard.mirror import mirror
+from dashboard.models import Display
 from dashboard.pairing import PAGE_COOKIE, SOCKET_COOKIE, TooManyWaiting, begin, display_of, is_waiting, use_link
 from dashboard.rows import with_elapsed
 from dashboard.wall import wall_picture
@@ -49,8 +50,9 @@ def wall(request: HttpRequest) -> HttpResponse:
         offer = begin(token)
     except TooManyWaiting:
         return render(request, "dashboard/wall_full.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
-    code = [offer.code[:3], offer.code[3:]]
-    return _with_cookies(render(request, "dashboard/wall_pairing.html", {"code": code}), offer.token)
+    page = render(request, "dashboard/wall_pairing.html", {
+        "code": [offer.code[:3], offer.code[3:]], "admin_address": request.build_absolute_uri(reverse("admin:index"))})
+    return _with_cookies(page, offer.token)
 
 
 @door
@@ -58,7 +60,9 @@ def wall_status(request: HttpRequest) -> HttpResponse:
     """Asked every 2 s by a screen that waits: nothing while it must go on waiting, else it must load itself anew."""
     token = request.COOKIES.get(PAGE_COOKIE, "")
     if not token:
-        return render(request, "dashboard/_wall_no_cookies.html")
+        refused = render(request, "dashboard/_wall_no_cookies.html")
+        refused["HX-Reswap"] = "innerHTML"  # the only answer that is shown: an error page must not be
+        return refused
     answer = HttpResponse(status=HTTPStatus.NO_CONTENT)
     if not is_waiting(token):
         answer["HX-Refresh"] = "true"
@@ -83,7 +87,7 @@ def _wall_page(request: HttpRequest, display: Display) -> HttpResponse:
 
     with translation.override(display.language):
         return render(request, "dashboard/wall.html", {
-            "display": display, "server_now": now, "has_queues": bool(viewer.audience.scope),
+            "display": display, "server_now": now,
             "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
             "waiting_html": joined("waiting"),
         })

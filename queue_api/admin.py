@@ -125,7 +125,7 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             look, sentence = ask(account, QueueClient.look)
             evidence = inspection.evidence_of(look, int(time.time() * 1000)) if look else None
         context = self.admin_site.each_context(request) | {
-            "opts": self.opts, "account": account, "form": form, "failure": sentence,
+            "opts": self.opts, "account": account, "form": form, "failure": sentence, "is_nav_sidebar_enabled": False,
             "title": _("Inspect live rows: %(account)s") % {"account": account.name},
         } | _told(account, form, evidence)
         return TemplateResponse(request, "admin/queue_api/account/inspect.html", context)
@@ -144,7 +144,7 @@ def _told(account: Account, form: inspection.TablesForm, evidence: inspection.Ev
         return {"field_lines": form.field_lines(None)}
     reading = read(evidence.rows or [], inspection.map_of(form, account), account.time_zone, evidence.asked_at)
     return {
-        "evidence": evidence, "reading": reading, "findings": inspection.findings(evidence, reading),
+        "evidence": evidence, "reading": reading, "findings": inspection.findings(evidence, reading, tried=form.is_bound and form.is_valid()),
         "field_lines": form.field_lines(reading if evidence.rows else None),
         "words": inspection.words_seen(reading), "upstream": inspection.upstream_seen(reading),
         "rows": inspection.rows_seen(reading), "answer": inspection.packed(evidence, account),
@@ -157,7 +157,8 @@ def test_connection(account: Account) -> tuple[bool, str]:
     listing, failure = ask(account, QueueClient.list_calls)
     if listing is None:
         return False, failure
-    return True, describe_listing(listing, int((time.monotonic() - began) * 1000))
+    nothing_read = bool(listing.received and not listing.calls)
+    return not nothing_read, describe_listing(listing, int((time.monotonic() - began) * 1000))
 
 
 def ask(account: Account, question: Callable[[QueueClient], Awaitable[T]]) -> tuple[T | None, str]:

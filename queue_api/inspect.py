@@ -17,7 +17,7 @@ from queue_api.calls import FIELD_NAMES, TIMES, CallState, FieldMap, parse_rows,
 
 SHOWN_ROWS = 8
 VALUE_LENGTH = 80
-SAMPLES = 3
+SAMPLES, SAMPLES_OF_OURS = 3, 2
 PARTS = 40
 
 
@@ -164,7 +164,7 @@ def _found(field: str, founds: Sequence[Mapping[str, tuple[str, Any]]], zone: zo
     here = [found[field] for found in founds if field in found]
     names = dict.fromkeys(name for name, _value in here)
     values = dict.fromkeys(value for _name, value in here)
-    return Found(tuple(names), tuple(_ours_shown(field, value, zone) for value in list(values)[:SAMPLES]))
+    return Found(tuple(names), tuple(_ours_shown(field, value, zone) for value in list(values)[:SAMPLES_OF_OURS]))
 
 
 def _upstream(objects: Sequence[Mapping[str, Any]], field_map: FieldMap) -> tuple[Upstream, ...]:

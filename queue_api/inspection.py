@@ -142,8 +142,10 @@ class Finding(msgspec.Struct, frozen=True):
     text: str
 
 
-def findings(evidence: Evidence, reading: Reading) -> Iterator[Finding]:
+def findings(evidence: Evidence, reading: Reading, tried: bool) -> Iterator[Finding]:
     """What an administrator should know of this answer, the worst first."""
+    if tried:
+        yield Finding("plain", _("This is a try: nothing is saved yet. Screens still use the tables saved before."))
     if evidence.complaint:
         yield Finding("bad", _("Callboard does not take this answer for a list: %(complaint)s") % {
             "complaint": evidence.complaint})

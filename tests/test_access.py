@@ -117,8 +117,10 @@ def test_a_disabled_account_gives_no_scope(supervisor: User) -> None:
 
 def test_a_queue_of_another_account_does_not_slip_in_through_a_seat(supervisor: User) -> None:
     other = Account.objects.create(name="Southgate", base_url="https://deepcall.example")
-    Seat.objects.get(user=supervisor).queues.add(Queue.objects.create(account=other, key="302", name="Sales"))
-    assert not audience_of(supervisor).scope.covers(other.pk, "302")
+    seat = Seat.objects.get(user=supervisor)
+    seat.queues.add(Queue.objects.create(account=other, key="999", name="Foreign"))
+    scope = audience_of(supervisor).scope
+    assert [scope.covers(pk, "999") for pk in (seat.account_id, other.pk)] == [False, False]
 
 
 def test_two_people_with_the_same_rights_are_one_audience(supervisor: User, sales: Queue) -> None:

@@ -10,7 +10,7 @@ from dashboard.management.commands import demo
 from queue_api.simulator import control
 from queue_api.simulator.simulation import Simulation
 
-TOLD = demo.explanation(8000, 8001)
+TOLD = demo.explanation(8000, 8001, "SECRET")
 CURLS = re.findall(r"^ *curl (\S+) -d '(.*)'$", TOLD, re.MULTILINE)
 
 

@@ -5,7 +5,7 @@
 import {draw, everySecond} from "./clock.js";
 
 const ROW_PX = 38;
-const host = document.getElementById("agents");
+const host = document.getElementById("agents") ?? document.createElement("ul"); // a wall has none
 
 export function start() {
   everySecond(() => draw(host));

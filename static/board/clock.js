@@ -28,7 +28,8 @@ export function everySecond(listener) {
 
 export function timeOfDay(ms, withSeconds = false) {
   const seconds = withSeconds ? {second: "2-digit"} : {};
-  return new Date(ms).toLocaleTimeString(document.documentElement.lang, {hour: "2-digit", minute: "2-digit", hour12: false, ...seconds});
+  const {lang, dataset: {zone: timeZone}} = document.documentElement; // without a zone: the browser's own
+  return new Date(ms).toLocaleTimeString(lang, {hour: "2-digit", minute: "2-digit", hour12: false, timeZone, ...seconds});
 }
 
 export function minutes(ms) {
@@ -65,7 +66,7 @@ function drawInView() {
 }
 
 function beat() {
-  for (const id of ["kpis", "banners"]) draw(document.getElementById(id));
+  for (const host of document.querySelectorAll("#kpis, #banners, #waiting")) draw(host);
   drawInView();
   for (const listener of listeners) listener();
 }

@@ -26,8 +26,11 @@ let stopped = false;
 let wasLive = false;
 let lastNews = 0; // the server's time of the last message, or of the page itself
 let alarm = 0;
+let final = reloadOnce;
 
-export function start() {
+/** `whenFinal` is what a screen does with a close code that no new try can mend. */
+export function start(whenFinal = reloadOnce) {
+  final = whenFinal;
   lastNews = Number(document.body.dataset.serverNow);
   document.addEventListener("htmx:ws:after:connection", onOpen);
   document.addEventListener("htmx:ws:before:message:incoming", onMessage);
@@ -87,9 +90,14 @@ function pause(code) {
   return Math.min(15000, (short ? 5000 : 500) * 2 ** Math.max(0, failures - 1)) * (0.7 + 0.6 * Math.random());
 }
 
-// Final, but the person may have signed in again in another tab: one reload finds out.
 function stop(state) {
   stopped = true;
+  clearTimeout(alarm);
+  final(state);
+}
+
+// The person may have signed in again in another tab: one reload finds out.
+function reloadOnce(state) {
   show(state);
   if (sessionStorage.getItem(RELOADED)) return;
   sessionStorage.setItem(RELOADED, state);

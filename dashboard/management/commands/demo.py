@@ -13,13 +13,14 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.models import Queue, Seat
+from dashboard.models import Display, Queue, Seat
+from dashboard.pairing import make_link
 from queue_api.models import Account
 from queue_api.simulator import people
 from queue_api.simulator.centre import QUEUES
 
 PASSWORD = "callboard-demo"  # noqa: S105 - for the demo's own database, on loopback
-ACCOUNT = "Northgate"
+ACCOUNT, WALL = "Northgate", "Service desk"
 ADMIN_IS = "set-up, the record, all queues of all accounts"
 # Every line that begins with "curl" is for pasting; a test hands them to the simulator.
 TO_TRY = """\
@@ -81,7 +82,7 @@ class Command(BaseCommand):
             settings.ALLOW_PRIVATE_UPSTREAM = True
             call_command("migrate", verbosity=0)
             furnish(f"http://127.0.0.1:{upstream}")
-            self._explain(port, upstream)
+            self._explain(port, upstream, furnish_wall())
             server = subprocess.Popen([*MANAGE, "serve", "--port", str(port)], env=environment)  # noqa: S603
             self._until_one_ends(simulator, server)
         finally:
@@ -102,16 +103,18 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, stop)
         sys.exit(server.wait())
 
-    def _explain(self, port: int, upstream: int) -> None:
-        self.stdout.write(explanation(port, upstream))
+    def _explain(self, port: int, upstream: int, wall_secret: str) -> None:
+        self.stdout.write(explanation(port, upstream, wall_secret))
 
 
-def explanation(port: int, upstream: int) -> str:
+def explanation(port: int, upstream: int, wall_secret: str) -> str:
     """The map of the demo: where to look, as whom, and what to try."""
     here, simulator = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{upstream}/_simulator"
     addresses = {
         "Board": f"{here}/",
         "Admin": f"{here}/admin/",
+        "Wall": f"{here}/wall/link/{wall_secret}  (paired; opens once)",
+        "New wall": f"{here}/wall/  (in another browser: shows a code; enter it under Admin → Wall displays)",
         "Simulator": simulator,
     }
     people_lines = {person.username: person.what for person in SUPERVISORS} | {"admin": ADMIN_IS}
@@ -138,6 +141,15 @@ def furnish(base_url: str) -> None:
         User.objects.create_superuser("admin", password=PASSWORD, first_name="Dev", last_name="Nair")
     for person in SUPERVISORS:
         _furnish_person(person, account)
+
+
+def furnish_wall() -> str:
+    """The demo's wall, and the secret of a new link to it; a screen that is that wall already stays it meanwhile."""
+    account = Account.objects.get(name=ACCOUNT)
+    wall, created = Display.objects.get_or_create(name=WALL)
+    if created:
+        wall.queues.set([_queue(account, queue.name) for queue in QUEUES])
+    return make_link(wall)
 
 
 def _furnish_person(person: DemoPerson, account: Account) -> None:

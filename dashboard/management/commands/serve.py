@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from config.checks import refuse_half_configured
-from dashboard import lease
+from dashboard import first_run, lease
 from dashboard.draining import refuse_takeovers_while_draining
 from dashboard.mirror import mirror, read_news
 from dashboard.station import station
@@ -35,13 +35,15 @@ class Command(BaseCommand):
         if not settings.ORIGINS:
             settings.ORIGINS += own_origins(host, port)
         mirror.take(read_news({}, 0))  # boards of before the restart, so that screens have something to show
+        welcome = "\n".join(filter(None, [
+            f"Callboard is on http://{host}:{port}/", first_run.hint(f"http://{host}:{port}/")]))
         connection.close()
         from config.asgi import application  # after the origins are known
 
         server = BoardServer(
             refuse_takeovers_while_draining(application),
             build_endpoint_description_strings(host=host, port=port), station,
-            on_listening=lambda: self.stdout.write(f"Callboard is on http://{host}:{port}/"),
+            on_listening=lambda: self.stdout.write(welcome),
         )
         server.run()
         if not server.ports:
