@@ -81,24 +81,21 @@ TEMPLATES = [
 
 # IMMEDIATE takes the write lock when a transaction begins: read-then-write never meets "database is locked".
 # WAL is stored in the file and set once after migrate (dashboard/apps.py), not on every connection.
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "callboard.sqlite3",
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON;",
-        },
-    }
+DATABASE_OPTIONS: dict[str, dict[str, Any]] = {
+    "django.db.backends.sqlite3": {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON;",
+    },
+    "django.db.backends.postgresql": {
+        "pool": {"min_size": 1, "max_size": 40, "timeout": 5},
+        "options": "-c statement_timeout=10000",
+    },
 }
-if DATABASE_URL:
-    DATABASES["default"] = env.db_url_config(DATABASE_URL)
-    if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-        DATABASES["default"]["OPTIONS"] = {
-            "pool": {"min_size": 1, "max_size": 40, "timeout": 5},
-            "options": "-c statement_timeout=10000",
-        }
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url_config(DATABASE_URL or f"sqlite:///{DATA_DIR / 'callboard.sqlite3'}")
+}
+DATABASES["default"]["OPTIONS"] = DATABASE_OPTIONS.get(DATABASES["default"]["ENGINE"], {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {

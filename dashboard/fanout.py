@@ -229,9 +229,9 @@ class Hub:
     def _publish(self, stream: Stream) -> None:
         frame = stream.refresh(self.source)
         if frame is not None and stream.members:
-            text = stream.text(frame)
+            text, limit = stream.text(frame), stream.limit()
             for member in stream.members:
-                member.write(stream.seq, text, stream.limit())
+                member.write(stream.seq, text, limit)
 
     def _full(self, stream: Stream, member: Member) -> None:
         member.last_full = time.monotonic()

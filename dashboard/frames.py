@@ -61,7 +61,6 @@ class FeedView(msgspec.Struct, frozen=True):
     account: str
     health: str
     hop: str
-    heard: int | None
     since: int | None
     interval: float
     label: Promise | str
@@ -129,7 +128,7 @@ def _parts(feeds: list[tuple[Card, Board | None, Health]], seen: list[tuple[Card
 
 def feed_view(card: Card, board: Board | None, health: Health) -> FeedView:
     return FeedView(
-        pk=card.pk, account=card.name, health=health.state, hop=health.hop, heard=board.heard_at if board else None,
+        pk=card.pk, account=card.name, health=health.state, hop=health.hop,
         since=board.heard_at if board and health.state in ("late", "failing") else None,
         interval=card.interval_s, label=words.HEALTH[health.state],
         sentence=words.feed_trouble(board, health.state, health.hop),

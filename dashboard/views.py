@@ -1,5 +1,6 @@
 """The pages and the one action. The views are sync: a takeover runs to its end in its own thread, tab or no tab."""
 
+import json
 from http import HTTPStatus
 
 from django.contrib.auth import login
@@ -49,7 +50,7 @@ def board(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/board.html", {
         "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
         "agents_html": joined("a-"), "rows_html": with_elapsed("".join(shown.rows.values()), now),
-        "server_now": now, "user_name": viewer.name, "live_count": len(shown.rows),
+        "server_now": now, "asof": json.dumps(shown.asof), "user_name": viewer.name, "live_count": len(shown.rows),
         "can_take_over": viewer.audience.may_take_over,
     })
 

@@ -43,9 +43,14 @@ def chromium() -> str:
     sys.exit(f"The pictures need Chromium, and none of {', '.join(CHROMIUM)} is there: apt install chromium")
 
 
-def free_port() -> int:
+def free_port(wanted: int = 0) -> int:
+    """The wanted port, which the account's page shows, or any other when it is taken."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -98,7 +103,7 @@ class Demo:
 @contextlib.contextmanager
 def running_demo() -> Iterator[tuple[int, int]]:
     """The demo on a database of its own; its port and its simulator's."""
-    port, simulator_port = free_port(), free_port()
+    port, simulator_port = free_port(), free_port(8010)
     kept = {name: text for name, text in os.environ.items()
             if not name.startswith(("CALLBOARD_", "DATABASE_URL", "REDIS_URL", "DEEPCALL_"))}
     words = ["demo", "--port", str(port), "--simulator-port", str(simulator_port)]
@@ -123,10 +128,19 @@ def save(page: Page, name: str, **options: Any) -> None:
     sys.stdout.write(f"docs/{name}  {file.stat().st_size // 1024} KB\n")
 
 
-def row(page: Page, queue: str, state: str, nth: int = 0) -> Locator:
-    """The nth call of a queue in a state, held by its id: rows may move."""
-    found = page.locator(f'[data-call-id][data-state={state}]', has_text=queue).nth(nth)
-    return page.locator(f'[data-call-id="{found.get_attribute("data-call-id")}"]')
+def row(page: Page, call_id: str) -> Locator:
+    return page.locator(f'[data-call-id="{call_id}"]')
+
+
+def neighbours(page: Page) -> tuple[str, str, str]:
+    """Three calls that stand together and are talked on, the middle one in a queue of Ben's."""
+    found: list[list[str]] = page.evaluate("""() => [...document.querySelectorAll("[data-state=talking][data-call-id]")]
+        .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
+        .map(row => [row.dataset.callId, row.querySelector("[data-field=queue]").textContent.trim()])""")
+    for one, other, third in zip(found, found[1:], found[2:], strict=False):
+        if other[1] in ("Support", "Sales"):
+            return one[0], other[0], third[0]
+    sys.exit("No three calls that would do stand together: choose another PLAYED_S")
 
 
 def take_over(call: Locator, outcome: str) -> None:
@@ -155,15 +169,16 @@ def shoot_feed_failing(demo: Demo) -> None:
 def shoot_takeover(demo: Demo) -> None:
     """On Asha's screen: one refused with its code, one that Ben asks for, one that moves to her."""
     asha, ben = demo.board(LOW), demo.sign_in("ben", LOW)
-    refused, bens, moved = (row(asha, "Support", "talking", n) for n in range(3))
-    call_id = bens.get_attribute("data-call-id")
+    refused, bens, moved = neighbours(asha)
     demo.switch(fault=REFUSAL)
-    take_over(refused, "refused")
+    take_over(row(asha, refused), "refused")
     demo.switch(fault=HANG)
-    take_over(ben.locator(f'[data-call-id="{call_id}"]'), "pending")
-    expect(bens.locator("[data-takeover]")).to_have_attribute("data-takeover", "pending")
-    take_over(moved, "accepted|confirmed")
-    asha.locator("#list").evaluate("list => { list.scrollTop = Math.floor(list.scrollTop / 38) * 38; }")
+    take_over(row(ben, bens), "pending")
+    expect(row(asha, bens).locator("[data-takeover]")).to_have_attribute("data-takeover", "pending")
+    take_over(row(asha, moved), "accepted|confirmed")
+    row(asha, refused).evaluate("""row => { const list = row.closest("#list"), height = row.offsetHeight;
+        const above = row.getBoundingClientRect().top - list.getBoundingClientRect().top + list.scrollTop;
+        list.scrollTop = Math.floor(above / height - 3) * height; }""")
     save(asha, "takeover.png")
     demo.switch(clear="*")
 

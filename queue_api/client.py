@@ -43,6 +43,7 @@ LIST_DEADLINE_S, TAKEOVER_DEADLINE_S = 5.0, 12.0
 CONNECT_S = 3.0  # below the deadline, so that "never connected" is told from "never answered"
 LIST_CAP, TAKEOVER_CAP = 5 * 1024 * 1024, 64 * 1024
 BUSY_WAITS_S, BUSY_LIMIT_S = (0.5, 1.0), 8.0
+ROWS_CAP = 20_000  # no centre has more live calls; a list just under LIST_CAP could hold a million tiny rows
 TAKEOVER_PATH = "queue/callTakeover"
 ACTING = ("calltakeover", "bargingcall")  # endpoints that move calls: never to be polled
 
@@ -121,6 +122,9 @@ class QueueClient:
         rows, total = find_rows(answer)
         if rows is None:
             raise NoUsableAnswer(LIST, message=NO_ROWS, http_status=reply.status)
+        if len(rows) > ROWS_CAP:
+            raise NoUsableAnswer(LIST, message=f"The list has {len(rows)} rows; at most {ROWS_CAP} are read.",
+                                 http_status=reply.status)
         parsed = parse_rows(rows, self.upstream.field_map, self.upstream.zone, now_ms)
         return Listing(calls=parsed.calls, received=len(rows), unusable=parsed.unusable, duplicates=parsed.duplicates,
                        declared_total=total, unknown_words=parsed.unknown_words, upstream_now_ms=reply.date_ms)

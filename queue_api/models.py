@@ -108,7 +108,11 @@ class Account(models.Model):
         return bool(self.ssid_sealed or (self.user_id and self.token_sealed))
 
     def upstream(self, own_ssid: Secret | None = None) -> Upstream:
-        """What the client needs to ask this account; `own_ssid` is a supervisor's own session."""
+        """What the client needs to ask this account; `own_ssid` is a supervisor's own session.
+
+        Raises ValueError for settings that cannot be used, Unsealable for credentials that cannot be read.
+        """
+        check_zone(self.time_zone)
         credentials = Credentials(ssid=own_ssid, user_id="", token=None) if own_ssid else self.credentials()
         return Upstream(
             base_url=self.base_url,

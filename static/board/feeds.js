@@ -12,6 +12,7 @@ let marks = new Map(); // account -> health that its rows carry; absent: fresh
 
 export function start() {
   everySecond(refresh);
+  heard(JSON.parse(document.body.dataset.asof || "{}"));
   refresh();
 }
 

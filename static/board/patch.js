@@ -6,7 +6,7 @@ import * as feeds from "./feeds.js";
 import * as layout from "./layout.js";
 
 // Set by the page, unknown to the server.
-const OURS = new Set(["style", "tabindex", "data-htmx-powered", "data-feed", "data-late"]);
+const OURS = new Set(["style", "tabindex", "data-htmx-powered", "data-feed", "data-late", "data-heard"]);
 
 // Where an element belongs that a full board brings and the page does not have.
 const HOMES = {kpi: "kpis", feed: "feeds", banner: "banners"};
