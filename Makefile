@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo serve test test-long lint
+.PHONY: setup demo screenshots serve test test-long lint
 
 setup: $(STAMP)
 
@@ -18,6 +18,9 @@ $(STAMP): requirements/dev.txt
 demo: $(STAMP)
 	$(BIN)/python manage.py demo --port $(PORT)
 
+screenshots: $(STAMP)
+	$(BIN)/python docs/screenshots.py
+
 serve: $(STAMP)
 	$(BIN)/python manage.py migrate --verbosity 0
 	$(BIN)/python manage.py serve --port $(PORT)
@@ -27,7 +30,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
 
 test-long: $(STAMP)
 	CALLBOARD_LONG=1 $(BIN)/python -m pytest

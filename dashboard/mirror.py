@@ -39,6 +39,7 @@ class News(msgspec.Struct):
     boards: list[Board]
     attempts: list[AttemptNews]
     generations: dict[str, int]
+    kept: dict[int, tuple[int, int, int | None]] = {}  # account -> fence, seq, heard_at of the kept board
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -96,12 +97,20 @@ class Mirror:
                 self.boards[board.account] = board
                 if held is not None:  # written since the last reading: the poller lives, though the layer says nothing
                     self._alive(board.account)
+        for account, (fence, seq, heard_at) in news.kept.items():
+            self._kept(account, fence, seq, heard_at)
         self.cards = news.cards
         for account in self.boards.keys() - news.cards.keys():
             del self.boards[account]
         self.generations = news.generations
         self.note(news.attempts)
         self.on_change()
+
+    def _kept(self, account: int, fence: int, seq: int, heard_at: int | None) -> None:
+        """On a quiet board only the time moves on; with a layer that says nothing, the database still tells."""
+        held = self.boards.get(account)
+        if held is not None and held.position == (fence, seq) and (heard_at or 0) > (held.heard_at or 0):
+            self.beat(account, fence, seq, heard_at)
 
     def note(self, attempts: list[AttemptNews]) -> None:
         """Takes attempts in the order of their versions; an older one never replaces a newer."""
@@ -171,13 +180,13 @@ def late_after_ms(interval_s: float) -> int:
 def read_news(boards: dict[int, tuple[int, int]], version: int) -> News:
     """Reads what is newer than `boards` (account -> position) and `version`. Blocking: run off the loop."""
     accounts = list(Account.objects.filter(enabled=True))
-    positions = {
-        pk: (fence, seq) for pk, fence, seq in BoardSnapshot.objects.values_list("account_id", "fence", "seq")
-    }
-    newer = [a for a in accounts if a.pk in positions and positions[a.pk] > boards.get(a.pk, (-1, -1))]
+    kept = {pk: (fence, seq, heard_at) for pk, fence, seq, heard_at
+            in BoardSnapshot.objects.values_list("account_id", "fence", "seq", "heard_at")}
+    newer = [a for a in accounts if a.pk in kept and kept[a.pk][:2] > boards.get(a.pk, (-1, -1))]
     return News(
         cards={a.pk: Card(pk=a.pk, name=a.name, interval_s=a.poll_interval_s, line=a.line) for a in accounts},
         boards=[board for account in newer if (board := load_board(account)) is not None],
+        kept=kept,
         attempts=news_since(version),
         generations=generation.current(),
     )

@@ -97,6 +97,7 @@ class BoardSnapshot(models.Model):
     account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="snapshot")
     fence = models.PositiveBigIntegerField()
     seq = models.PositiveBigIntegerField()
+    heard_at = models.PositiveBigIntegerField(null=True)  # epoch ms; on a quiet board only this moves on
     payload = models.BinaryField()
 
     def __str__(self) -> str:

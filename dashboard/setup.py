@@ -164,7 +164,7 @@ def mapped(feeds: Sequence[Feed]) -> Step:
     if not heard:
         return Step("mapping", title, False, (_("Comes after the first answer."),))
     done = any(_is_mapped(feed) for feed in heard)
-    lines = tuple(_("%(name)s: %(what)s") % {"name": feed.name, "what": what} for feed in heard for what in _read(feed))
+    lines = tuple(_("%(name)s: %(what)s") % {"name": feed.name, "what": " ".join(_read(feed))} for feed in heard)
     links = tuple(
         Link(reverse("admin:queue_api_account_inspect", args=[feed.pk]), _("Inspect live rows of %(name)s") % {
             "name": feed.name}) for feed in heard)
@@ -178,7 +178,7 @@ def _is_mapped(feed: Feed) -> bool:
     return bool(states - {CallState.UNKNOWN}) or bool(not states and feed.queues)
 
 
-def _read(feed: Feed) -> list[Text]:
+def _read(feed: Feed) -> list[str]:
     if _unnamed(feed) or feed.board is None:
         return [_("none of %(rows)s rows is read as a call. DeepCall uses field names that Callboard does not know. "
                   "Say which is which:") % {"rows": _unnamed(feed)}]
@@ -187,7 +187,7 @@ def _read(feed: Feed) -> list[Text]:
         return [_("no call is live now. Calls have been read before, in %(queues)s.") % {
             "queues": ", ".join(feed.queues)} if feed.queues else _(
                 "the list is empty. Wait for the first call, or make a test call.")]
-    lines: list[Text] = [_("%(calls)s of %(rows)s rows are read as calls.") % {
+    lines = [_("%(calls)s of %(rows)s rows are read as calls.") % {
         "calls": told.received - told.unusable - told.duplicates, "rows": told.received}]
     if told.unusable:
         lines.append(_("%(count)s rows have no identity and are left out.") % {"count": told.unusable})
@@ -195,7 +195,7 @@ def _read(feed: Feed) -> list[Text]:
         lines.append(_("%(count)s calls have a state word that is in no table: their state shows as unknown.") % {
             "count": unknown})
     if not any(call.queue_key for call in calls):
-        lines.append(_("no call names its queue, so only people with all queues would see them."))
+        lines.append(_("No call names its queue, so only people with all queues would see them."))
     return lines
 
 

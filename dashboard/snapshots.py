@@ -26,7 +26,8 @@ def _context(account: Account) -> str:
 
 def save_board(board: Board, account: Account) -> bool:
     """Whether it was kept: an older fence never overwrites a newer one."""
-    values = {"fence": board.fence, "seq": board.seq, "payload": seal_bytes(pack(board), _context(account))}
+    values = {"fence": board.fence, "seq": board.seq, "heard_at": board.heard_at,
+              "payload": seal_bytes(pack(board), _context(account))}
     mine = BoardSnapshot.objects.filter(account=account, fence__lte=board.fence)
     if mine.update(**values):
         return True

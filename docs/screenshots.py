@@ -179,6 +179,7 @@ def shoot_takeover(demo: Demo) -> None:
     row(asha, refused).evaluate("""row => { const list = row.closest("#list"), height = row.offsetHeight;
         const above = row.getBoundingClientRect().top - list.getBoundingClientRect().top + list.scrollTop;
         list.scrollTop = Math.floor(above / height - 3) * height; }""")
+    row(asha, refused).hover(position={"x": 300, "y": 10})  # over no button; the order is held as long as it points
     save(asha, "takeover.png")
     demo.switch(clear="*")
 

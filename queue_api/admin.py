@@ -118,7 +118,7 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not self.has_change_permission(request, account):
             raise PermissionDenied
         form = inspection.TablesForm(account, request.POST or None)
-        if "_save" in request.POST and form.is_valid():
+        if form.is_valid() and "_save" in request.POST:
             return self._save_tables(request, account, form)
         evidence, sentence = inspection.unpacked(request.POST.get("answer", ""), account), ""
         if evidence is None:
@@ -144,7 +144,7 @@ def _told(account: Account, form: inspection.TablesForm, evidence: inspection.Ev
         return {"field_lines": form.field_lines(None)}
     reading = read(evidence.rows or [], inspection.map_of(form, account), account.time_zone, evidence.asked_at)
     return {
-        "evidence": evidence, "reading": reading, "findings": inspection.findings(evidence, reading, tried=form.is_bound and form.is_valid()),
+        "evidence": evidence, "reading": reading, "findings": inspection.findings(evidence, reading, form.is_bound),
         "field_lines": form.field_lines(reading if evidence.rows else None),
         "words": inspection.words_seen(reading), "upstream": inspection.upstream_seen(reading),
         "rows": inspection.rows_seen(reading), "answer": inspection.packed(evidence, account),

@@ -53,11 +53,12 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """One upstream field over all rows; `ours` is empty when nobody reads it."""
+    """One upstream field over all rows. `ours`: whose tables name it; `fed`: whether any row was read from it."""
 
     name: str
     samples: tuple[str, ...]
     ours: tuple[str, ...]
+    fed: bool
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -109,7 +110,7 @@ def read(rows: Sequence[Any], field_map: FieldMap, zone: str, now_ms: int) -> Re
         looked_at=len(rows), calls=len(parsed.calls), unusable=parsed.unusable, duplicates=parsed.duplicates,
         rows=_rows(rows[:SHOWN_ROWS], field_map, zone, now_ms),
         fields={field: _found(field, founds, timezone) for field in FIELD_NAMES},
-        upstream=_upstream(objects, field_map),
+        upstream=_upstream(objects, field_map, {name for found in founds for name, _value in found.values()}),
         words=tuple(Word(word, count, _state(word, field_map)) for word, count in words.most_common()),
     )
 
@@ -167,7 +168,7 @@ def _found(field: str, founds: Sequence[Mapping[str, tuple[str, Any]]], zone: zo
     return Found(tuple(names), tuple(_ours_shown(field, value, zone) for value in list(values)[:SAMPLES_OF_OURS]))
 
 
-def _upstream(objects: Sequence[Mapping[str, Any]], field_map: FieldMap) -> tuple[Upstream, ...]:
+def _upstream(objects: Sequence[Mapping[str, Any]], field_map: FieldMap, fed: set[str]) -> tuple[Upstream, ...]:
     samples: dict[str, dict[str, None]] = {}
     for row in objects:
         for name, value in row.items():
@@ -175,7 +176,8 @@ def _upstream(objects: Sequence[Mapping[str, Any]], field_map: FieldMap) -> tupl
             if len(held) < SAMPLES and value not in (None, ""):
                 held[shown(value)] = None
     return tuple(
-        Upstream(name, tuple(values), tuple(field for field, names in field_map.names.items() if name in names))
+        Upstream(name, tuple(values), tuple(field for field, names in field_map.names.items() if name in names),
+                 name in fed)
         for name, values in samples.items())
 
 

@@ -101,7 +101,7 @@ class TablesForm(forms.Form):
         return cleaned
 
     def overrides(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        """What was typed, as the account keeps it: (field names, state words)."""
+        """What was typed, as the account keeps it: (field names, state words). Only after validation."""
         typed = {name: given for name, given in self.cleaned_data.items() if given}
         return tuple({name.removeprefix(prefix): given for name, given in typed.items()  # type: ignore[return-value]
                       if name.startswith(prefix)} for prefix in ("field-", "word-"))
@@ -130,8 +130,8 @@ def _line(default: tuple[str, ...], own: Any, **attributes: str) -> forms.Field:
 
 
 def map_of(form: TablesForm, account: Account) -> FieldMap:
-    """The tables as typed when they can be used, else as stored."""
-    tables = form.overrides() if form.is_bound and form.is_valid() else (account.field_names, account.state_words)
+    """The tables as typed, lines with an error apart; as stored when nothing was."""
+    tables = form.overrides() if form.is_bound else (account.field_names, account.state_words)
     return FieldMap.with_overrides(*tables)
 
 

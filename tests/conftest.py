@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connections
 from django.test import override_settings
+from playwright.sync_api import expect
 
 from dashboard.mirror import mirror
 from dashboard.models import Queue, Seat
@@ -104,6 +105,8 @@ def needs(present: object, what: str, how: str) -> None:
 
 
 def chromium_path() -> str:
+    """Where Chromium is. What is waited for in it has 15 s: two polls, and a machine that does other things."""
+    expect.set_options(timeout=15_000)
     found = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), "")
     needs(found, "Chromium", "apt install chromium")
     return found

@@ -264,3 +264,11 @@ def test_a_snapshot_that_cannot_be_opened_leaves_the_rest_of_the_reading_whole(a
     BoardSnapshot.objects.create(account=account, fence=1, seq=1, payload=b"of another version")
     read = read_news({}, 0)
     assert (read.boards, set(read.cards)) == ([], {account.pk})
+
+
+def test_a_quiet_boards_age_comes_from_the_database_when_the_layer_says_nothing() -> None:
+    mirror = mirror_of(board(call("a"), seq=4, heard_at=NOW))
+    mirror.take(News(cards=mirror.cards, boards=[], attempts=[], generations={}, kept={1: (1, 4, NOW + 6000)}))
+    assert mirror.boards[1].heard_at == NOW + 6000
+    mirror.take(News(cards=mirror.cards, boards=[], attempts=[], generations={}, kept={1: (1, 4, NOW + 3000)}))
+    assert mirror.boards[1].heard_at == NOW + 6000

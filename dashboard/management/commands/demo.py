@@ -146,7 +146,7 @@ def furnish(base_url: str) -> None:
 def furnish_wall() -> str:
     """The demo's wall, and the secret of a new link to it; a screen that is that wall already stays it meanwhile."""
     account = Account.objects.get(name=ACCOUNT)
-    wall, created = Display.objects.get_or_create(name=WALL)
+    wall, created = Display.objects.get_or_create(name=WALL, revoked_at=None)
     if created:
         wall.queues.set([_queue(account, queue.name) for queue in QUEUES])
     return make_link(wall)

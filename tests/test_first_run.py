@@ -1,0 +1,143 @@
+"""In Chromium, from an empty database to the first live call, against a DeepCall whose names are all foreign."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from queue_api.simulator import people
+from queue_api.simulator.dialects import FOREIGN
+from tests.conftest import PASSWORD, chromium_path
+from tests.processes import Callboard, Upstream, manage, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+FOLLOWS_MS = 10_000  # what is saved in the admin is on running screens within this time
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--no-first-run", "--disable-sync"]
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[Upstream]:
+    program = Upstream(tmp_path, "--dialect", "foreign", "--seed", "3")
+    with running(program):
+        program.switch(frozen=True)
+        yield program
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Callboard]:
+    manage(tmp_path, "migrate", "--verbosity", "0")
+    program = Callboard(tmp_path)
+    with running(program):
+        yield program
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    path = chromium_path()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, problems: list[str]) -> Page:
+    return opened(browser, problems)
+
+
+def opened(browser: Browser, problems: list[str]) -> Page:
+    """A page in a browser of its own; what its scripts or its policy complain of is kept."""
+    page = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
+    page.set_default_timeout(15_000)
+    page.on("pageerror", lambda error: problems.append(f"script: {error}"))
+    page.on("console", lambda message: problems.append(message.text)
+            if message.type == "error" and "Failed to load resource" not in message.text else None)
+    return page
+
+
+def fill(page: Page, **fields: str) -> None:
+    for name, text in fields.items():
+        page.fill(f'[name="{name}"]', text)
+
+
+def step(page: Page, name: str) -> Locator:
+    return page.locator(f"[data-step={name}]")
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name).first.click()
+
+
+def row(page: Page, call_id: str) -> Any:
+    return page.locator(f'[data-call-id="{call_id}"]')
+
+
+def test_from_an_empty_database_to_the_first_live_call_in_the_browser_alone(
+    upstream: Upstream, server: Callboard, browser: Browser, page: Page, problems: list[str]
+) -> None:
+    upstream.switch(add_call={"call_id": "471100", "caller": "+919812345678", "queue_id": "301",
+                              "queue_name": "Support", "entered_ago_s": 130})
+    page.goto(f"{server.url}/")
+    fill(page, username="dev", password1=PASSWORD, password2=PASSWORD)
+    page.click("button.primary")
+    expect(step(page, "administrator")).to_have_attribute("data-done", "yes")
+
+    press(page, "Add an account")
+    fill(page, name="Harbour", base_url=upstream.url, ssid=people.FRONT_DESK.ssid)
+    page.click("[name=_test]")
+    expect(page.locator(".messagelist .error")).to_contain_text("25 rows, 0 calls")
+
+    board = page.context.new_page()
+    board.goto(f"{server.url}/")
+    expect(board.locator("html[data-link=live]")).to_be_attached()
+    expect(row(board, "471100")).to_have_count(0)
+
+    press(page, "Finish setting up")
+    expect(step(page, "mapping")).to_contain_text("none of 25 rows is read as a call")
+    expect(step(page, "answer")).to_have_attribute("data-done", "yes")
+    press(page, "Inspect live rows of Harbour")
+    expect(page.locator('[data-upstream="legRef"]')).to_contain_text("not read")
+    fill(page, **{f"field-{ours}": theirs for ours, theirs in FOREIGN.fields.items()})
+    page.click("[name=_try]")
+    expect(page.locator("#findings .good")).to_contain_text("25 of 25 rows")
+    expect(page.locator("#words")).to_contain_text("IN_ROTATION")
+    expect(row(board, "471100")).to_have_count(0)
+    fill(page, **{f"word-{state}": word for state, word in FOREIGN.words.items()})
+    page.click("[name=_save]")
+    expect(row(board, "471100")).to_have_attribute("data-state", "waiting", timeout=FOLLOWS_MS)
+    expect(row(board, "471100").locator("[data-field=queue]")).to_contain_text("Support")
+    expect(row(board, "471100").locator("[data-field=caller]")).to_contain_text("+919812345678")
+
+    press(page, "Finish setting up")
+    expect(step(page, "mapping")).to_have_attribute("data-done", "yes")
+    press(page, "Add a person")
+    fill(page, username="ben", password1=PASSWORD, password2=PASSWORD)
+    page.click("[name=_save]")
+    page.goto(f"{server.url}/setup/")
+    expect(step(page, "supervisor")).to_contain_text("ben has no queues and may not take over calls")
+    press(page, "Open ben")
+    page.check("#id_may_take_over")
+    page.select_option("#id_seats-0-account", label="Harbour")
+    page.check("#id_seats-0-all_queues")
+    page.click("[name=_save]")
+    page.goto(f"{server.url}/setup/")
+    expect(page.locator("h1")).to_have_text("All set up")
+
+    ben = opened(browser, problems)
+    ben.goto(f"{server.url}/")
+    fill(ben, username="ben", password=PASSWORD)
+    ben.press("[name=password]", "Enter")
+    expect(row(ben, "471100").locator("button[data-action=takeover]")).to_be_visible()
+    row(ben, "471100").locator("button[data-action=takeover]").click()
+    expect(row(ben, "471100").locator("[data-takeover]")).to_have_attribute("data-takeover", "accepted")
+    assert [entry["body"]["callId"] for entry in upstream.journal()] == ["471100"]
+    assert problems == []
