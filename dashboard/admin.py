@@ -24,7 +24,7 @@ RIGHTS = {"may_take_over": "take_over", "may_see_full_numbers": "see_full_number
 
 
 class SeatForm(forms.ModelForm):  # type: ignore[type-arg]
-    ssid = WriteOnlyField(label=gettext_lazy("own session id (ssid)"))
+    ssid = WriteOnlyField(label=gettext_lazy("Own session id (ssid)"))
 
     class Meta:
         model = Seat
@@ -66,8 +66,8 @@ class SeatInline(admin.StackedInline):  # type: ignore[type-arg]
 
 
 class PersonForm(UserChangeForm):  # type: ignore[type-arg]
-    may_take_over = forms.BooleanField(label=gettext_lazy("may take over calls"), required=False)
-    may_see_full_numbers = forms.BooleanField(label=gettext_lazy("may see full caller numbers"), required=False)
+    may_take_over = forms.BooleanField(label=gettext_lazy("May take over calls"), required=False)
+    may_see_full_numbers = forms.BooleanField(label=gettext_lazy("May see full caller numbers"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -34,8 +34,8 @@ class WriteOnlyField(forms.CharField):
 
 
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
-    ssid = WriteOnlyField(label=gettext_lazy("session id (ssid)"))
-    token = WriteOnlyField(label=gettext_lazy("token"))
+    ssid = WriteOnlyField(label=gettext_lazy("Session id (ssid)"))
+    token = WriteOnlyField(label=gettext_lazy("Token"))
 
     class Meta:
         model = Account

@@ -269,7 +269,7 @@ def test_vendor_words_in_a_banner_are_escaped() -> None:
 
 def test_the_feed_carries_the_newest_lists_time_and_the_hop_that_fails() -> None:
     feed = shown(mirror_of(board()), now=NOW + 60_000).parts["feed-1"]
-    assert f'data-health="late" data-hop="deepcall"' in feed
+    assert 'data-health="late" data-hop="deepcall"' in feed
 
 
 def test_overlay_of_another_call_touches_no_row() -> None:
