@@ -36,7 +36,7 @@ def wall_picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
     """What a wall of this audience should show at `now` (epoch ms)."""
     feeds, seen = scene(mirror, audience, now)
     with translation.override(audience.language):
-        parts = _numbers(feeds, seen, audience) | {"waiting": _waiting(feeds, seen, audience)} | _feeds(feeds)
+        parts = _numbers(feeds, seen, audience) | {"waiting": _waiting(feeds, seen, audience)} | _feeds(feeds, audience)
     return Picture(parts=parts, asof=asof(feeds))
 
 
@@ -70,12 +70,13 @@ def _line(live: LiveCall, stale: bool, audience: Audience) -> WaitingView:
     )
 
 
-def _feeds(feeds: Feeds) -> dict[str, str]:
+def _feeds(feeds: Feeds, audience: Audience) -> dict[str, str]:
     feed_box, banner = get_template("dashboard/_feed.html"), get_template("dashboard/_banner.html")
     parts = {}
     for card, board, health in feeds:
         view = feed_view(card, board, health)
-        short = msgspec.structs.replace(view, sentence=words.wall_trouble(board, health.state, health.hop))
+        said = str(words.wall_trouble(board, health.state, health.hop))
+        short = msgspec.structs.replace(view, sentence=shown_text(said, audience))  # a code may be a number, too
         parts[f"feed-{card.pk}"] = feed_box.render({"feed": view}).strip()
         parts[f"banner-{card.pk}"] = banner.render({"feed": short}).strip()
     return parts

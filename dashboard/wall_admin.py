@@ -34,7 +34,7 @@ class PairForm(DisplayForm):
     """A new display: the code must be one that a waiting screen shows. Wrong ones are counted per administrator."""
 
     code = forms.CharField(
-        label=gettext_lazy("code"), max_length=20,
+        label=gettext_lazy("Code"), max_length=20,
         help_text=gettext_lazy("The six letters and digits that the screen shows at /wall/."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
     )

@@ -1,5 +1,6 @@
 """The wall's pages. No login, ever: a screen that is not a wall yet shows the code that makes it one."""
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
@@ -80,14 +81,14 @@ def wall_link(request: HttpRequest, secret: str) -> HttpResponse:
 def _wall_page(request: HttpRequest, display: Display) -> HttpResponse:
     now = now_ms()
     viewer = viewer_of_display(display)
-    parts = wall_picture(mirror, viewer.audience, now).parts
+    shown = wall_picture(mirror, viewer.audience, now)
 
     def joined(prefix: str) -> str:
-        return with_elapsed("".join(html for name, html in parts.items() if name.startswith(prefix)), now)
+        return with_elapsed("".join(html for name, html in shown.parts.items() if name.startswith(prefix)), now)
 
     with translation.override(display.language):
         return render(request, "dashboard/wall.html", {
-            "display": display, "server_now": now,
+            "display": display, "server_now": now, "asof": json.dumps(shown.asof),
             "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
             "waiting_html": joined("waiting"),
         })

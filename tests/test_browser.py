@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import chromium_path
 from tests.processes import Callboard, Upstream, furnish, manage, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -19,8 +18,6 @@ LONG = bool(os.environ.get("CALLBOARD_LONG"))
 CHURN_S = 60 if LONG else 15
 PASSWORD = "callboard-demo"
 SUPPORT = {"queue_id": "301", "queue_name": "Support"}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--no-first-run", "--disable-sync"]
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +39,6 @@ def server(data: Path, upstream: Upstream) -> Iterator[Callboard]:
     with running(program):
         yield program
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium_path()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +136,7 @@ def test_a_click_moves_the_call_and_deepcall_is_asked_exactly_once(upstream: Ups
     asha = screen("asha")
     upstream.switch(add_call={"call_id": "take-1", "caller": "+919811111111", "queue_id": "302", "queue_name": "Sales",
                               "state": "talking", "agent_id": "2002", "agent_name": "Kabir Khan", "answered_ago_s": 60})
+    expect(asha.page.locator("[data-call-id]")).to_have_count(25)  # the calls of the test before have gone
     asha.button("take-1").click()
     scrolled = asha.page.evaluate("document.getElementById('list').scrollTop")
     expect(asha.cell("take-1")).to_have_attribute("data-takeover", "accepted")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.conftest import chromium_path, needs
+from tests.conftest import needs
 from tests.processes import Callboard, Upstream, free_port, furnish, running
-from tests.test_browser import FLAGS, Screen
+from tests.test_browser import Screen
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -36,14 +36,6 @@ def environment() -> Iterator[dict[str, str]]:
            "CALLBOARD_FIELD_KEYS": Fernet.generate_key().decode()}
     works("psql", f"{POSTGRES}/postgres", "-c", f"DROP DATABASE {name} WITH (FORCE)")
 
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    path = chromium_path()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def test_two_processes_share_calls_and_takeovers_and_survive_the_poller(

@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from queue_api.simulator import people
 from queue_api.simulator.dialects import FOREIGN
-from tests.conftest import PASSWORD, chromium_path
+from tests.conftest import PASSWORD
 from tests.processes import Callboard, Upstream, manage, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 FOLLOWS_MS = 10_000  # what is saved in the admin is on running screens within this time
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--no-first-run", "--disable-sync"]
 
 
 @pytest.fixture
@@ -34,14 +32,6 @@ def server(tmp_path: Path) -> Iterator[Callboard]:
     with running(program):
         yield program
 
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    path = chromium_path()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
