@@ -149,6 +149,20 @@ def test_a_click_moves_the_call_and_deepcall_is_asked_exactly_once(upstream: Ups
     assert asha.problems == []
 
 
+def test_a_click_before_the_scripts_have_come_is_not_lost(upstream: Upstream, screen: Any) -> None:
+    asha = screen("asha")
+    upstream.switch(add_call={"call_id": "soon-1", "caller": "+919866666666", "entered_ago_s": 9000, **SUPPORT})
+    expect(asha.button("soon-1")).to_be_visible()
+    held: list[Any] = []
+    asha.page.route("**/htmx.min.js", lambda route: held.append(route))
+    asha.page.goto(asha.page.url, wait_until="commit")
+    asha.button("soon-1").click()
+    assert upstream.journal() == []
+    held[0].continue_()
+    expect(asha.cell("soon-1")).to_have_attribute("data-takeover", "accepted")
+    assert len(upstream.journal()) == 1
+
+
 def test_a_refusal_with_an_unknown_code_is_shown_as_it_came(upstream: Upstream, screen: Any) -> None:
     asha, carla = screen("asha"), screen("carla")
     upstream.switch(add_call={"call_id": "no-1", "caller": "+919822222222", "queue_id": "303", "queue_name": "Billing",
