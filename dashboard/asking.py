@@ -24,11 +24,11 @@ from dashboard.models import Seat, TakeoverAttempt
 from dashboard.rows import CellView, cell_view, flags_for
 from dashboard.station import station
 from dashboard.takeover import AlreadyOpen, TooMany, news_of
-from queue_api.calls import TakeoverTarget, name_call
 from queue_api.client import Accepted, QueueClient
 from queue_api.credentials import Unsealable
 from queue_api.errors import NoUsableAnswer, QueueApiError, RequestInvalid
 from queue_api.models import Account
+from queue_api.naming import TakeoverTarget, name_call
 
 logger = logging.getLogger(__name__)
 

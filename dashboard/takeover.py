@@ -22,10 +22,10 @@ from dashboard import audit, generation
 from dashboard.access import Audience, Viewer, last4, shown_text
 from dashboard.board import LiveCall
 from dashboard.models import TakeoverAttempt
-from queue_api.calls import TakeoverTarget
 from queue_api.client import Accepted
 from queue_api.errors import Busy, NotSent, QueueApiError, Refused, RequestInvalid
 from queue_api.models import Account
+from queue_api.naming import TakeoverTarget
 
 State = TakeoverAttempt.State
 

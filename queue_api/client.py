@@ -8,20 +8,19 @@ on a kept one, "closed while idle" and "acted, then cut" look the same. Bodies a
 import asyncio
 import json
 import random
-import re
 import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx  # noqa: TID251 - the one place
 import msgspec
 
+from queue_api.addresses import clean_base_url, clean_list_path
 from queue_api.answers import NO_ROWS, OddAnswer, Outcome, complaint_about, list_outcome, outcome_of, read_answer
-from queue_api.calls import WIRE_NAMES, Call, FieldMap, TakeoverTarget, find_rows, is_masked, parse_rows
+from queue_api.calls import Call, FieldMap, find_rows, parse_rows
 from queue_api.credentials import Credentials
 from queue_api.errors import (
     BUSY_CODE,
@@ -38,6 +37,7 @@ from queue_api.errors import (
     RequestInvalid,
     Untrusted,
 )
+from queue_api.naming import TakeoverTarget, check_target
 
 LIST_DEADLINE_S, TAKEOVER_DEADLINE_S = 5.0, 12.0
 CONNECT_S = 3.0  # below the deadline, so that "never connected" is told from "never answered"
@@ -45,7 +45,6 @@ LIST_CAP, TAKEOVER_CAP = 5 * 1024 * 1024, 64 * 1024
 BUSY_WAITS_S, BUSY_LIMIT_S = (0.5, 1.0), 8.0
 ROWS_CAP = 20_000  # no centre has more live calls; a list just under LIST_CAP could hold a million tiny rows
 TAKEOVER_PATH = "queue/callTakeover"
-ACTING = ("calltakeover", "bargingcall")  # endpoints that move calls: never to be polled
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -316,45 +315,3 @@ def _date_ms(response: httpx.Response) -> int | None:
 def _need_credentials(endpoint: str, fields: dict[str, str]) -> None:
     if not fields:
         raise RequestInvalid(endpoint, message="No credentials: an ssid, or a user id with its token, is missing.")
-
-
-def check_target(target: TakeoverTarget) -> dict[str, str]:
-    """The body's fields: `callId`, or `callernumber` and `agentid`, are needed (vendor page); else RequestInvalid."""
-    body = {WIRE_NAMES[field]: value for field in WIRE_NAMES if (value := getattr(target, field))}
-    if target.callernumber and is_masked(target.callernumber):
-        raise RequestInvalid(TAKEOVER, message="The callernumber is masked and cannot be sent.")
-    if "callId" not in body and not {"callernumber", "agentid"} <= body.keys():
-        missing = "callId" if "callernumber" not in body and "agentid" not in body else (
-            "agentid" if "callernumber" in body else "callernumber")
-        raise RequestInvalid(TAKEOVER, message=f"The call cannot be named: {missing} is missing.")
-    return body
-
-
-def clean_base_url(text: str, allow_private: bool) -> str:
-    """The address to put paths behind, without a trailing /api/v2. Raises ValueError that says what to do."""
-    text = text.strip()
-    if re.search(r"[\s\\\x00-\x1f\x7f]", text):
-        raise ValueError("The base URL has spaces, backslashes or control characters. Write it like https://host.")
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"The base URL cannot be read ({error}). Write it like https://host.") from error
-    if parts.scheme not in (("https", "http") if allow_private else ("https",)):
-        raise ValueError("The base URL must begin with https://.")
-    if not host or parts.username or parts.password or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("The base URL is a host and perhaps a path, without a user, ? or #: https://host.")
-    path = re.sub(r"/api/v2(/queue)?/*$", "", parts.path.rstrip("/"), flags=re.IGNORECASE).rstrip("/")
-    if ".." in path or "//" in path or "%" in path:
-        raise ValueError("The base URL's path may not contain .., // or %.")
-    name = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{path}"
-
-
-def clean_list_path(text: str) -> str:
-    """The path below /api/v2/. Raises ValueError for anything that could leave it."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?", text):
-        raise ValueError("The list path is made of letters, digits, _ and -, with / between: queue/list.")
-    if text.rstrip("/").rsplit("/", 1)[-1].lower() in ACTING:
-        raise ValueError("The list path must name an endpoint that only reads, for example queue/list.")
-    return text

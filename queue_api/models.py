@@ -11,8 +11,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from queue_api.addresses import clean_base_url, clean_list_path
 from queue_api.calls import FieldMap
-from queue_api.client import Upstream, clean_base_url, clean_list_path
+from queue_api.client import Upstream
 from queue_api.credentials import Credentials, Secret, seal, unseal
 
 FORBIDDEN_IN_LIST_REQUEST = ("ssid", "userid", "token")

@@ -16,11 +16,10 @@ from queue_api.calls import (
     FieldMap,
     ParsedRows,
     find_rows,
-    is_masked,
-    name_call,
     parse_rows,
 )
 from queue_api.errors import RequestInvalid
+from queue_api.naming import is_masked, name_call
 
 NOW = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 ROW: dict[str, Any] = {"callId": "c1", "callernumber": "+919812345678"}

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from queue_api import client as client_module
-from queue_api.calls import TakeoverTarget
-from queue_api.client import Accepted, Listing, QueueClient, Upstream, clean_base_url, clean_list_path
+from queue_api.addresses import clean_base_url, clean_list_path
+from queue_api.client import Accepted, Listing, QueueClient, Upstream
 from queue_api.credentials import Credentials, Secret
 from queue_api.errors import Busy, NotSent, NoUsableAnswer, QueueApiError, Refused, RequestInvalid, Untrusted
+from queue_api.naming import TakeoverTarget
 from tests.peer import Peer, Step, answer, close, cut, drip, endless, hang, reset
 
 TARGET = TakeoverTarget(call_id="c1", agentid="7")

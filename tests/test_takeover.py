@@ -12,10 +12,11 @@ from dashboard.access import viewer_of
 from dashboard.clock import now_ms
 from dashboard.models import AuditEvent, Generation, TakeoverAttempt
 from dashboard.takeover import AlreadyOpen, State, TooMany
-from queue_api.calls import Call, TakeoverTarget
+from queue_api.calls import Call
 from queue_api.client import Accepted
 from queue_api.errors import Busy, NotSent, NoUsableAnswer, QueueApiError, Refused, RequestInvalid, Untrusted
 from queue_api.models import Account
+from queue_api.naming import TakeoverTarget
 from tests.takeovers import CALL, KEY, NUMBER, in_threads, live
 
 WAYS_ON = {  # what each function may start from, and where it leads
