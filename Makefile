@@ -15,8 +15,9 @@ $(STAMP): requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $(STAMP)
 
+# The demo has a database of its own: its people and their published password never meet a real one.
 demo: $(STAMP)
-	$(BIN)/python manage.py demo --port $(PORT)
+	env -u DATABASE_URL -u REDIS_URL CALLBOARD_DATA_DIR=$${CALLBOARD_DEMO_DIR:-var/demo} $(BIN)/python manage.py demo --port $(PORT)
 
 screenshots: $(STAMP)
 	$(BIN)/python docs/screenshots.py

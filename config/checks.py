@@ -8,7 +8,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 def refuse_half_configured(host: str) -> None:
     """Raises CommandError with every reason why this process must not serve on `host`."""
-    public = host not in LOOPBACK
+    hosts = set(settings.ALLOWED_HOSTS) - set(settings.LOOPBACK_HOSTS)
+    public = host not in LOOPBACK or settings.BEHIND_PROXY or bool(hosts)
     reasons = []
     if public and settings.DEBUG:
         reasons.append("CALLBOARD_DEBUG is on: debug pages show secrets. Switch it off to listen on a public address.")
@@ -20,5 +21,7 @@ def refuse_half_configured(host: str) -> None:
         reasons.append("CALLBOARD_ALLOWED_HOSTS may not contain *: name the hosts.")
     if settings.DATABASE_URL and not settings.REDIS_URL and public:
         reasons.append("With DATABASE_URL on a public address set REDIS_URL, too: processes find each other there.")
+    if host not in LOOPBACK and not settings.ORIGINS:
+        reasons.append(f"Set CALLBOARD_ORIGINS to the addresses browsers use, for example http://{host}:8000.")
     if reasons:
         raise CommandError("Callboard does not start:\n  " + "\n  ".join(reasons))

@@ -1,4 +1,4 @@
-"""Keys generated on first start, kept in the data directory, readable by the owner alone."""
+"""Settings out of the environment, and keys made at first start: in the data directory, for the owner alone."""
 
 import os
 from collections.abc import Callable
@@ -6,6 +6,16 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 from django.core.management.utils import get_random_secret_key
+
+
+def given(name: str, default: str = "") -> str:
+    """A setting as it stands in the environment or in the file that NAME_FILE names; without white space around it."""
+    path = os.environ.get(f"{name}_FILE")
+    return (Path(path).read_text() if path else os.environ.get(name, "")).strip() or default
+
+
+def given_list(name: str, default: list[str]) -> list[str]:
+    return [part.strip() for part in given(name).split(",") if part.strip()] or default
 
 
 def new_secret_key() -> str:

@@ -11,28 +11,28 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config.keys import kept_key, new_field_key, new_secret_key
+from config.keys import given, given_list, kept_key, new_field_key, new_secret_key
 
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.str("CALLBOARD_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-DATABASE_URL: str = env.str("DATABASE_URL", default="")
-REDIS_URL: str = env.str("REDIS_URL", default="")
+DATA_DIR = Path(given("CALLBOARD_DATA_DIR", str(BASE_DIR / "var"))).resolve()
+DATABASE_URL: str = given("DATABASE_URL")
+REDIS_URL: str = given("REDIS_URL")
 BEHIND_PROXY: bool = env.bool("CALLBOARD_BEHIND_PROXY", default=False)
 DEBUG: bool = env.bool("CALLBOARD_DEBUG", default=False)
 ALLOW_PRIVATE_UPSTREAM: bool = env.bool("CALLBOARD_ALLOW_PRIVATE_UPSTREAM", default=False)
 
 # Keys. `OWN_KEYS` says that an operator gave them; generated ones are only good for one machine.
-OWN_KEYS: bool = bool(env.str("CALLBOARD_SECRET_KEY", default="") and env.str("CALLBOARD_FIELD_KEYS", default=""))
-SECRET_KEY: str = env.str("CALLBOARD_SECRET_KEY", default="") or kept_key(DATA_DIR / "secret_key", new_secret_key)
-FIELD_KEYS: list[str] = env.list("CALLBOARD_FIELD_KEYS", default=[]) or [
+OWN_KEYS: bool = bool(given("CALLBOARD_SECRET_KEY") and given("CALLBOARD_FIELD_KEYS"))
+SECRET_KEY: str = given("CALLBOARD_SECRET_KEY") or kept_key(DATA_DIR / "secret_key", new_secret_key)
+FIELD_KEYS: list[str] = given_list("CALLBOARD_FIELD_KEYS", []) or [
     kept_key(DATA_DIR / "field_key", new_field_key)
 ]
 
 # Where browsers may come from. `serve` adds its own address to an empty list.
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-ALLOWED_HOSTS: list[str] = env.list("CALLBOARD_ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
-ORIGINS: list[str] = env.list("CALLBOARD_ORIGINS", default=[])
+ALLOWED_HOSTS: list[str] = given_list("CALLBOARD_ALLOWED_HOSTS", LOOPBACK_HOSTS)
+ORIGINS: list[str] = given_list("CALLBOARD_ORIGINS", [])
 CSRF_TRUSTED_ORIGINS: list[str] = list(ORIGINS)
 
 INSTALLED_APPS = [
@@ -95,7 +95,9 @@ DATABASE_OPTIONS: dict[str, dict[str, Any]] = {
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url_config(DATABASE_URL or f"sqlite:///{DATA_DIR / 'callboard.sqlite3'}")
 }
-DATABASES["default"]["OPTIONS"] = DATABASE_OPTIONS.get(DATABASES["default"]["ENGINE"], {})
+DATABASES["default"]["OPTIONS"] = {  # what the address itself says, sslmode for example, counts
+    **DATABASE_OPTIONS.get(DATABASES["default"]["ENGINE"], {}), **DATABASES["default"].get("OPTIONS", {})
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
@@ -116,6 +118,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+AUTHENTICATION_BACKENDS = ["dashboard.sign_in.GatedBackend"]
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = LOGIN_URL

@@ -6,7 +6,6 @@ httpx's limits are per read, so the client bounds the whole call with one deadli
 import asyncio
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 import msgspec
@@ -24,7 +23,7 @@ from dashboard.models import Seat, TakeoverAttempt
 from dashboard.rows import CellView, cell_view, flags_for
 from dashboard.station import station
 from dashboard.takeover import AlreadyOpen, TooMany, news_of
-from queue_api.client import Accepted, QueueClient
+from queue_api.client import Accepted, QueueClient, leave_lookups_behind
 from queue_api.credentials import Unsealable
 from queue_api.errors import NoUsableAnswer, QueueApiError, RequestInvalid
 from queue_api.models import Account
@@ -34,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 IN_FLIGHT = threading.BoundedSemaphore(32)
 OLD_BOARD_S = 15.0
+AHEAD_S = 5.0
 
 
 class Answer(msgspec.Struct):
@@ -129,7 +129,10 @@ def _carry_out(attempt: TakeoverAttempt, account: Account, seat: Seat | None, bo
 
 def _too_old(board: Board, account: Account) -> bool:
     limit_s = max(OLD_BOARD_S, 3 * account.poll_interval_s)
-    return board.heard_at is None or timezone.now().timestamp() - board.heard_at / 1000 > limit_s
+    if board.heard_at is None:
+        return True
+    age_s = timezone.now().timestamp() - board.heard_at / 1000
+    return not -AHEAD_S <= age_s <= limit_s  # from the future: the clock was set back, and nobody knows how old it is
 
 
 def _ask(attempt: TakeoverAttempt, account: Account, seat: Seat | None, target: TakeoverTarget) -> None:
@@ -140,6 +143,8 @@ def _ask(attempt: TakeoverAttempt, account: Account, seat: Seat | None, target: 
         return
     if not takeover.mark_sent(attempt):
         return
+    if not db.connection.in_atomic_block:
+        db.connection.close()  # the call may take 12 s, and a pool has places for other requests
     outcome = asyncio.run(_post(client, target))
     try:
         takeover.settle(attempt, outcome)
@@ -148,16 +153,9 @@ def _ask(attempt: TakeoverAttempt, account: Account, seat: Seat | None, target: 
         attempt.state = takeover.State.UNKNOWN
 
 
-class _LeftBehind(ThreadPoolExecutor):
-    """A name look-up that hangs cannot be cancelled, and `asyncio.run` would wait for it far past the deadline."""
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        super().shutdown(wait=False, cancel_futures=True)
-
-
 async def _post(client: QueueClient, target: TakeoverTarget) -> Accepted | QueueApiError:
     """What DeepCall said; anything we did not foresee is an unknown outcome, since bytes may have left."""
-    asyncio.get_running_loop().set_default_executor(_LeftBehind())
+    leave_lookups_behind()
     try:
         return await client.take_over(target)
     except QueueApiError as error:

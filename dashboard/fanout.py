@@ -174,6 +174,10 @@ class Hub:
                 del self.streams[member.viewer.audience]
 
     def acknowledge(self, member: Member, seq: int) -> None:
+        """A number that was never sent says nothing."""
+        stream = self.streams.get(member.viewer.audience)
+        if stream is None or seq > stream.seq:
+            return
         was_behind = member.behind
         member.acknowledge(seq)
         if was_behind and not member.behind:

@@ -19,6 +19,7 @@ from dashboard.snapshots import load_board
 from dashboard.takeover import AttemptNews, news_since
 from queue_api.models import Account
 
+AHEAD_MS = 5000
 SILENT_S = 10.0  # a poller beats every 2 s
 OVERLAY_LIMIT = 5000
 
@@ -136,7 +137,7 @@ class Mirror:
     # ── what is asked ──────────────────────────────────────────────────────────────────────────────
     def find(self, ref: str) -> tuple[Card, Board, LiveCall] | None:
         """The live call behind one of our references, or None when no board has it."""
-        for pk, board in self.boards.items():
+        for pk, board in list(self.boards.items()):  # request threads read while the loop adds and removes
             key = self.refs(board).get(ref)
             if key is not None and pk in self.cards:
                 return self.cards[pk], board, board.calls[key]
@@ -164,7 +165,8 @@ class Mirror:
             return Health("late", "poller", beat[1])
         if board.feed.health == "failing":
             return Health("failing", "deepcall", board.feed.since)
-        if board.heard_at is not None and now - board.heard_at > late_after_ms(card.interval_s):
+        age_ms = now - board.heard_at if board.heard_at is not None else 0
+        if not -AHEAD_MS <= age_ms <= late_after_ms(card.interval_s):  # from the future: the clock was set back
             return Health("late", "poller" if silent else "deepcall", board.heard_at)
         return Health(board.feed.health, "", board.feed.since)
 

@@ -10,6 +10,7 @@ from queue_api.models import Account
 logger = logging.getLogger(__name__)
 
 RESTART_S = 5.0
+END_S = 10.0  # for the last question and the last board
 
 
 class PollDesk:
@@ -67,4 +68,6 @@ def _settings(account: Account) -> tuple[object, ...]:
 
 async def _ended(task: "asyncio.Task[None]") -> None:
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await asyncio.wait({task}, timeout=END_S)
+    if not task.done():
+        logger.error("a poller does not end; going on without waiting for it")

@@ -75,10 +75,15 @@ class Poller:
                 await self.client.aclose()
 
     async def stop(self) -> None:
-        """Keeps the newest board and lets the next holder begin at once."""
-        if self.board.fence:
-            await self.desk.run(save_board, self.board, self.account)
-            await self.desk.run(lease.release, self.lease_name, self.holder, self.board.fence)
+        """Keeps the newest board and lets the next holder begin at once. Never raises: it runs while cancelled."""
+        if not self.board.fence:
+            return
+        for work, args in ((save_board, (self.board, self.account)),
+                           (lease.release, (self.lease_name, self.holder, self.board.fence))):
+            try:
+                await self.desk.run(work, *args)
+            except Exception as error:  # noqa: BLE001 - the database is away: the lease then ends by itself
+                logger.warning("poller %s: cannot stop in order: %s", self.account.name, error)
 
     async def poll_once(self) -> Board:
         """Asks once, and publishes the board that follows from the answer or from the failure."""
@@ -164,6 +169,7 @@ class Poller:
                 logger.warning("poller %s: cannot renew the lease: %s", self.account.name, error)
             self._still_leading()
             await self.publish(self.board, False)
+            await self._quietly(takeover.age, self.account.pk)
 
     async def _publish(self, new: Board) -> None:
         self._still_leading()
@@ -176,20 +182,24 @@ class Poller:
             raise LeaseLost
 
     async def _keep_books(self) -> None:
-        """What the lease holder alone writes: the snapshot, unseen queues, takeovers that grew old."""
+        """What the lease holder alone writes: unseen queues and the snapshot."""
+        unseen = {live.call.queue_key: live.call.queue_name or live.call.queue_id
+                  for live in self.board.calls.values()
+                  if live.call.queue_key and live.call.queue_key not in self._known_queues}
+        if unseen and await self._quietly(note_queues, self.account, unseen):
+            self._known_queues |= unseen.keys()
+        if time.monotonic() - self._saved_at >= SNAPSHOT_S:
+            self._saved_at = time.monotonic()
+            await self._quietly(save_board, self.board, self.account)
+
+    async def _quietly(self, work: Callable[..., object], *args: object) -> bool:
+        """Whether it could be written. With the database away polling and screens go on; the lease decides how long."""
         try:
-            unseen = {live.call.queue_key: live.call.queue_name or live.call.queue_id
-                      for live in self.board.calls.values()
-                      if live.call.queue_key and live.call.queue_key not in self._known_queues}
-            if unseen:
-                await self.desk.run(note_queues, self.account, unseen)
-                self._known_queues |= unseen.keys()
-            if time.monotonic() - self._saved_at >= SNAPSHOT_S:
-                self._saved_at = time.monotonic()
-                await self.desk.run(save_board, self.board, self.account)
-                await self.desk.run(takeover.age, self.account.pk)
-        except Exception as error:  # noqa: BLE001 - the database is away: polling and screens go on, the lease decides
+            await self.desk.run(work, *args)
+        except Exception as error:  # noqa: BLE001 - as above
             logger.warning("poller %s: cannot keep books: %s", self.account.name, error)
+            return False
+        return True
 
     def _log_change(self, new: Board) -> None:
         old, feed = self.board.feed, new.feed

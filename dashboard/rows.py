@@ -96,7 +96,7 @@ def row_html(card: Card, live: LiveCall, news: AttemptNews | None, flags: Flags,
     return _row_html(card, live, news, shown, flags)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=40_000)
 def _row_html(card: Card, live: LiveCall, news: AttemptNews | None, shown: bool, flags: Flags) -> str:
     ref = call_ref(card.pk, live.call)
     context = {"row": _row_view(card, live, ref, flags), "cell": _cell(card, ref, news, shown, flags)}

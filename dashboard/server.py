@@ -15,8 +15,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from autobahn.websocket.types import ConnectionDeny
+from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred
+from twisted.internet.tcp import Connection
 from twisted.logger import (
     FilteringLogObserver,
     LogLevel,
@@ -34,6 +36,8 @@ SPREAD_S = 5.0  # sockets are closed over this time, so that their screens do no
 TAKEOVER_WAIT_S = 13.0  # a takeover's deadline and a second
 STOP_S = 5.0  # to keep the boards and let the leases go
 HANDSHAKES = 50
+BODY_LIMIT = 3 * 1024 * 1024  # an inspected list travels in a form; nothing else comes near
+UNSENT_LIMIT = 4 * 1024 * 1024  # two full boards of 2,000 calls
 OPTIONS: dict[str, Any] = {
     "server_name": None, "websocket_handshake_timeout": 20, "websocket_connect_timeout": 20,
     "websocket_max_message_size": 4096, "websocket_max_frame_size": 4096, "websocket_timeout": -1,
@@ -42,6 +46,7 @@ OPTIONS: dict[str, Any] = {
 LEANS_ON = {
     WebSocketProtocol: ("onConnect", "onOpen", "onClose", "serverClose", "serverSend", "serverReject",
                         "sendCloseFrame", "sendFrame", "STATE_OPEN", "STATE_CONNECTING"),
+    WebRequest: ("handleContentChunk", "process"),
     Server: ("listen_success", "kill_all_applications", "run"),
 }
 
@@ -49,6 +54,20 @@ LEANS_ON = {
 def missing() -> list[str]:
     """Attributes we use that the installed versions do not have."""
     return [f"{kind.__name__}.{name}" for kind, names in LEANS_ON.items() for name in names if not hasattr(kind, name)]
+
+
+class BoardRequest(WebRequest):  # type: ignore[misc]
+    """Refuses a body over BODY_LIMIT while it comes in: daphne would hand all of it to the application at once."""
+
+    received = 0
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        before, self.received = self.received, self.received + len(data)
+        if self.received <= BODY_LIMIT:
+            super().handleContentChunk(data)
+        elif before <= BODY_LIMIT:
+            self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\n")
+            self.channel.loseConnection()
 
 
 class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
@@ -90,11 +109,25 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
             self.serverAccept()
         if self.state == self.STATE_OPEN:
             self.sendFrame(opcode=2 if binary else 1, payload=content if binary else content.encode())
+            if unsent(self.transport) > UNSENT_LIMIT:  # it answers, perhaps, but it does not read
+                self.dropConnection(abort=True)
 
     def _handshake_over(self) -> None:
         if self.counted:
             self.counted = False
             self.factory.server_class.handshakes -= 1
+
+
+def limited(protocol: Any) -> Any:
+    protocol.requestFactory = BoardRequest
+    return protocol
+
+
+def unsent(transport: Any) -> int:
+    """Bytes that wait in this process for a client to read; 0 where the transport does not tell (TLS)."""
+    if not isinstance(transport, Connection):
+        return 0
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
 class BoardServer(Server):  # type: ignore[misc]
@@ -135,6 +168,8 @@ class BoardServer(Server):  # type: ignore[misc]
         loop = asyncio.get_event_loop()
         self.ws_factory.protocol = BoardProtocol
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=5)
+        build = self.http_factory.buildProtocol
+        self.http_factory.buildProtocol = lambda address: limited(build(address))
         self.http_factory.log = lambda request: None  # Twisted's own access line prints whole addresses
         only_errors: Any = [LogLevelFilterPredicate(LogLevel.error)]
         observer: Any = FilteringLogObserver(cast(Any, STDLibLogObserver("twisted")), only_errors)

@@ -31,6 +31,8 @@ def save_board(board: Board, account: Account) -> bool:
     mine = BoardSnapshot.objects.filter(account=account, fence__lte=board.fence)
     if mine.update(**values):
         return True
+    if not Account.objects.filter(pk=account.pk).exists():  # deleted under a poller that is about to end
+        return False
     _, created = BoardSnapshot.objects.get_or_create(account=account, defaults=values)
     return created
 

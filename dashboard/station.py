@@ -45,6 +45,7 @@ class Station:
         self._bell = asyncio.Event()
         self._config_seen = -1
         self._swept_at = 0.0
+        self.read_at = time.monotonic()  # of the last reading that came to its end
 
     def tasks(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What `serve` must keep running: the end of any of them ends the process."""
@@ -130,6 +131,7 @@ class Station:
             if changed or time.monotonic() - self._swept_at >= SWEEP_S:
                 await self._sweep(changed)
             self._config_seen = self.mirror.generations.get(CONFIG, 0)
+            self.read_at = time.monotonic()
         except Exception as error:  # noqa: BLE001 - the database is away: boards go on, the next reading catches up
             logger.warning("cannot read the database: %s: %s", type(error).__name__, error)
 

@@ -169,7 +169,8 @@ def settle(attempt: TakeoverAttempt, outcome: Accepted | QueueApiError) -> bool:
     state, reason = _class_of(outcome)
     values = {"message": outcome.message[:300], "tries": outcome.tries, "reason": reason}
     code = "" if isinstance(outcome, Accepted) else outcome.code
-    return move(attempt, [State.INTENT, State.SENT], state, code=code, **values)
+    late = [] if state == State.UNKNOWN else [State.UNKNOWN]  # age may have been quicker; an answer still counts
+    return move(attempt, [State.INTENT, State.SENT, *late], state, code=code, **values)
 
 
 def not_sent(attempt: TakeoverAttempt, reason: str, message: str = "") -> bool:

@@ -1,8 +1,10 @@
 """The pages and the one action. The views are sync: a takeover runs to its end in its own thread, tab or no tab."""
 
+import ipaddress
 import json
 from http import HTTPStatus
 
+from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
@@ -88,6 +90,15 @@ def _first_administrator(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/first_run.html", {"form": form})
 
 
+def client_address(request: HttpRequest) -> str | None:
+    """Where the click came from: the proxy's X-Real-IP when one is in front (it sets it anew), else the connection."""
+    text = request.headers.get("X-Real-IP", "") if settings.BEHIND_PROXY else request.META.get("REMOTE_ADDR", "")
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        return None
+
+
 @require_POST
 @never_cache
 def takeover_call(request: HttpRequest) -> HttpResponse:
@@ -96,7 +107,7 @@ def takeover_call(request: HttpRequest) -> HttpResponse:
     if viewer is None:
         return _answer(request, Answer(HTTPStatus.FORBIDDEN, title=_("Signed out"), advice=_(
             "Nothing was sent. Sign in and try again."), state="not-sent"))
-    answer = take_over(viewer, request.POST.get("call", ""), request.POST.get("key", ""), request.META["REMOTE_ADDR"])
+    answer = take_over(viewer, request.POST.get("call", ""), request.POST.get("key", ""), client_address(request))
     return _answer(request, answer)
 
 

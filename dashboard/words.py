@@ -4,6 +4,7 @@ import msgspec
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.access import Audience, shown_text
 from dashboard.board import Board, Feed
 from dashboard.takeover import AttemptNews
 from queue_api.errors import advice
@@ -87,7 +88,7 @@ def _left_out(board: Board | None) -> Text:
 
 
 def _failure(feed: Feed) -> Text:
-    code, message = feed.code, feed.message
+    code, message = feed.code, shown_text(feed.message, Audience())
     if feed.endpoint_down and not code:
         return _("DeepCall is not answering (%(message)s). An administrator should check the base URL and the "
                  "network.") % {"message": message.rstrip(".")}

@@ -27,6 +27,12 @@ def clean_base_url(text: str, allow_private: bool) -> str:
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{path}"
 
 
+def same_server(one: str, other: str) -> bool:
+    """Whether two base URLs lead to the same scheme, host and port: what was stored for one may go to the other."""
+    first, second = urlsplit(one.strip().lower()), urlsplit(other.strip().lower())
+    return (first.scheme, first.netloc) == (second.scheme, second.netloc)
+
+
 def clean_list_path(text: str) -> str:
     """The path below /api/v2/. Raises ValueError for anything that could leave it."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?", text):

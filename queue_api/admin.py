@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -16,7 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from queue_api import inspection
-from queue_api.client import Listing, QueueClient
+from queue_api.addresses import same_server
+from queue_api.client import Listing, QueueClient, leave_lookups_behind
 from queue_api.credentials import Unsealable
 from queue_api.errors import QueueApiError, advice
 from queue_api.inspect import read
@@ -49,15 +51,24 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        has_ssid = cleaned.get("ssid") != "-" and bool(cleaned.get("ssid") or self.instance.ssid_sealed)
-        has_token = cleaned.get("token") != "-" and bool(cleaned.get("token") or self.instance.token_sealed)
+        self.moved = bool(self.instance.pk) and not same_server(
+            cleaned.get("base_url", ""), self.initial.get("base_url", ""))
+        kept = "" if self.moved else self.instance.ssid_sealed
+        has_ssid = cleaned.get("ssid") != "-" and bool(cleaned.get("ssid") or kept)
+        kept = "" if self.moved else self.instance.token_sealed
+        has_token = cleaned.get("token") != "-" and bool(cleaned.get("token") or kept)
         if has_token and not cleaned.get("user_id"):
             self.add_error("user_id", _("A token needs the user id it belongs to."))
+        if self.moved and not has_ssid and not has_token:
+            raise forms.ValidationError(_(
+                "The base URL leads to another server. Enter the credentials again: stored ones do not go there."))
         if not has_ssid and not (has_token and cleaned.get("user_id")):
             raise forms.ValidationError(_("Give credentials: a session id, or a user id with its token."))
         return cleaned
 
     def save(self, commit: bool = True) -> Account:
+        if self.moved:
+            self.instance.forget_secrets()
         for name, put in (("ssid", self.instance.set_ssid), ("token", self.instance.set_token)):
             if text := self.cleaned_data.get(name):
                 put("" if text == "-" else text)
@@ -104,8 +115,11 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """After “Save and test connection”: asks DeepCall once, says what came, and stays on the page."""
         if "_test" not in request.POST:
             return None
-        fine, sentence = test_connection(account)
-        messages.add_message(request, messages.SUCCESS if fine else messages.ERROR, sentence)
+        def ask_and_tell() -> None:
+            fine, sentence = test_connection(account)
+            messages.add_message(request, messages.SUCCESS if fine else messages.ERROR, sentence)
+
+        transaction.on_commit(ask_and_tell)  # the page saves in a transaction, and DeepCall may take seconds
         return HttpResponseRedirect(reverse("admin:queue_api_account_change", args=[account.pk]))
 
     def get_urls(self) -> list[URLPattern]:
@@ -172,6 +186,7 @@ def ask(account: Account, question: Callable[[QueueClient], Awaitable[T]]) -> tu
 
 
 async def _asked(account: Account, question: Callable[[QueueClient], Awaitable[T]]) -> T:
+    leave_lookups_behind()
     client = QueueClient(account.upstream())
     try:
         return await question(client)

@@ -10,6 +10,7 @@ import json
 import random
 import ssl
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -43,7 +44,8 @@ LIST_DEADLINE_S, TAKEOVER_DEADLINE_S = 5.0, 12.0
 CONNECT_S = 3.0  # below the deadline, so that "never connected" is told from "never answered"
 LIST_CAP, TAKEOVER_CAP = 5 * 1024 * 1024, 64 * 1024
 BUSY_WAITS_S, BUSY_LIMIT_S = (0.5, 1.0), 8.0
-ROWS_CAP = 20_000  # no centre has more live calls; a list just under LIST_CAP could hold a million tiny rows
+ROWS_CAP = 5_000  # no centre has more live calls; a list just under LIST_CAP could hold a million tiny rows
+SECRET_LENGTH = 6
 TAKEOVER_PATH = "queue/callTakeover"
 
 
@@ -205,7 +207,8 @@ class QueueClient:
         content = json.dumps(body).encode()
         try:
             async with http.stream("POST", url, content=content) as response:
-                return Reply(response.status_code, await _read(endpoint, response, cap), _date_ms(response))
+                answer = _without_secrets(await _read(endpoint, response, cap), body)
+                return Reply(response.status_code, answer, _date_ms(response))
         except QueueApiError:
             raise
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
@@ -215,6 +218,18 @@ class QueueClient:
             raise kind(endpoint, message=f"The connection broke before an answer came ({_name(error)}).") from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             raise NoUsableAnswer(endpoint, message=f"The exchange failed ({_name(error)}).") from error
+
+
+def leave_lookups_behind() -> None:
+    """For a loop of one call (`asyncio.run`): a name look-up that hangs is not waited for when the loop ends."""
+    asyncio.get_running_loop().set_default_executor(_LeftBehind())
+
+
+class _LeftBehind(ThreadPoolExecutor):
+    """A look-up cannot be cancelled, and `asyncio.run` would wait for it far past the deadline."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=True)
 
 
 class _Tries:
@@ -262,6 +277,15 @@ async def _read(endpoint: str, response: httpx.Response, cap: int) -> bytes:
                                  http_status=response.status_code)
         parts.append(part)
     return b"".join(parts)
+
+
+def _without_secrets(answer: bytes, asked: dict[str, Any]) -> bytes:
+    """DeepCall may repeat what it was sent, in a message for all to see: our secrets end here."""
+    for name in ("ssid", "token"):
+        secret = str(asked.get(name, "")).encode()
+        if len(secret) >= SECRET_LENGTH:  # a shorter one could be part of any number
+            answer = answer.replace(secret, "•••".encode())
+    return answer
 
 
 def _understand(endpoint: str, reply: Reply, outcome: Callable[[dict[str, Any]], Outcome]) -> dict[str, Any]:

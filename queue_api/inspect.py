@@ -196,6 +196,7 @@ def _ours_shown(field: str, value: Any, zone: zoneinfo.ZoneInfo) -> str:
 def shown(value: object) -> str:
     """A raw value as text, cut: what is not text as the JSON it came as."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text.encode("utf-8", "replace").decode()  # half a character, as broken upstreams send, is no text
     return text if len(text) <= VALUE_LENGTH else f"{text[:VALUE_LENGTH]}…"
 
 

@@ -97,6 +97,12 @@ class Account(models.Model):
     def set_token(self, text: str) -> None:
         self.token_sealed = seal(text, f"account:{self.uid}:token") if text else ""
 
+    def forget_secrets(self) -> None:
+        """Before the address changes: no secret, the supervisors' sessions included, goes to another server."""
+        self.ssid_sealed = self.token_sealed = ""
+        if self.pk:
+            self.seats.update(ssid_sealed="")
+
     def credentials(self) -> Credentials:
         """Both ways as stored. Raises `Unsealable` when the field keys do not fit."""
         ssid = unseal(self.ssid_sealed, f"account:{self.uid}:ssid") if self.ssid_sealed else ""

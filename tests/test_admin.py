@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
 pytestmark = pytest.mark.django_db
+COMMITS = pytest.mark.django_db(transaction=True)  # DeepCall is asked once the page's transaction is over
 CANARY = "canary-1f7e-secret"
 CHANGELISTS = ("queue_api_account", "dashboard_queue", "dashboard_takeoverattempt", "dashboard_auditevent", "auth_user",
                "auth_group")
@@ -257,6 +258,7 @@ def tried(office: Client, peer_url: str, *script: Step) -> str:
     return said(response)
 
 
+@COMMITS
 def test_a_good_connection_says_what_came_and_what_is_odd(office: Client, deepcall: Peer) -> None:
     sentence = tried(office, deepcall.url)
     assert "DeepCall answered in" in sentence
@@ -267,11 +269,13 @@ def test_a_good_connection_says_what_came_and_what_is_odd(office: Client, deepca
     assert deepcall.journal[0].json == {"ssid": CANARY}
 
 
+@COMMITS
 def test_a_list_that_is_cut_short_is_said_to_be(office: Client, deepcall: Peer) -> None:
     deepcall.script = [answer({"status": "success", "data": [{"callId": "a"}], "total": 900})]
     assert "declares 900 calls: the list is incomplete" in tried(office, deepcall.url)
 
 
+@COMMITS
 @pytest.mark.parametrize(("step", "words"), [
     (error(1014, "Invalid token"), ("Token invalid or expired", "1014", "Invalid token", "Renew the credentials")),
     (error(1000, "Bad request"), ("1000", "Check the credentials, the list path and the list request")),
@@ -295,11 +299,13 @@ def test_a_bad_answer_says_what_an_administrator_can_do(
     assert len(deepcall.journal) == 1
 
 
+@COMMITS
 def test_deepcalls_words_are_text_here_too(office: Client, deepcall: Peer) -> None:
     deepcall.script = [error(4242, "<script>alert(1)</script>")]
     assert "<script>" not in tried(office, deepcall.url)
 
 
+@COMMITS
 def test_a_host_nobody_listens_on_is_said_to_be_out_of_reach(office: Client, deepcall: Peer) -> None:
     sentence = tried(office, f"http://127.0.0.1:{free_port()}")
     assert "Could not connect" in sentence

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from queue_api.addresses import same_server
 from queue_api.admin import test_connection
 from queue_api.models import Account
 
@@ -28,6 +29,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         account = Account.objects.filter(name=options["name"]).first() or Account(name=options["name"])
         created = account.pk is None
+        if not created and not same_server(account.base_url, options["base_url"]):
+            account.forget_secrets()
         account.base_url = options["base_url"]
         given = {"poll_interval_s": options["poll_interval"], "time_zone": options["time_zone"],
                  "line": options["line"]}
