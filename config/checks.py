@@ -21,6 +21,8 @@ def refuse_half_configured(host: str) -> None:
         reasons.append("CALLBOARD_ALLOWED_HOSTS may not contain *: name the hosts.")
     if settings.DATABASE_URL and not settings.REDIS_URL and public:
         reasons.append("With DATABASE_URL on a public address set REDIS_URL, too: processes find each other there.")
+    if host not in LOOPBACK and not hosts:
+        reasons.append("Set CALLBOARD_ALLOWED_HOSTS to the names browsers use: others are answered 400.")
     if host not in LOOPBACK and not settings.ORIGINS:
         reasons.append(f"Set CALLBOARD_ORIGINS to the addresses browsers use, for example http://{host}:8000.")
     if reasons:

@@ -74,6 +74,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dashboard.views.note",
             ]
         },
     }
@@ -122,6 +123,8 @@ AUTHENTICATION_BACKENDS = ["dashboard.sign_in.GatedBackend"]
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = LOGIN_URL
+
+NOTE: str = given("CALLBOARD_NOTE")  # shown on every page, for example by the demo
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]

@@ -209,7 +209,7 @@ def _unchanged(viewer: Viewer, card: Card, ref: str, live: LiveCall, status: HTT
     flags = flags_for(viewer.audience, card.pk)
     news = mirror.attempt(card.pk, live.call.key)
     view = CellView(ref=ref, state="not-sent", rev=news.rev(now_ms()) if news else 0, button="ready",
-                    title=_("Not sent"), advice=advice, line="" if flags.own_session else card.line)
+                    title=_("Not sent"), advice=advice, line="" if flags.own_session else card.line or card.name)
     return Answer(status, cell=view, state="not-sent",
                   title=_("Not sent"), advice=advice, wait_s=wait_s, caller=_called(last4(live.call.caller)))
 

@@ -126,7 +126,7 @@ def cell_view(card: Card, ref: str, news: AttemptNews | None, flags: Flags, now:
 
 def _cell(card: Card, ref: str, news: AttemptNews | None, shown: bool, flags: Flags) -> CellView:
     button = "none" if not flags.may_take_over else "off" if news and news.is_open else "ready"
-    line = "" if flags.own_session else card.line
+    line = "" if flags.own_session else card.line or card.name  # whose phone: as named, else the account's
     if news is None or not shown:
         rev = 0 if news is None else 2 * news.version + 1
         return CellView(ref=ref, state="idle", rev=rev, button=button, line=line)

@@ -127,3 +127,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _answer(request, Answer(HTTPStatus.FORBIDDEN, title=_("Nothing was sent"), state="not-sent", advice=_(
         "This page is from an earlier sign-in. Reload it and try again.")))
 
+
+def note(request: HttpRequest) -> dict[str, str]:
+    """Context for every page: CALLBOARD_NOTE, for example that DeepCall is simulated here."""
+    return {"note": settings.NOTE}

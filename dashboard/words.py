@@ -88,7 +88,8 @@ def _left_out(board: Board | None) -> Text:
 
 
 def _failure(feed: Feed) -> Text:
-    code, message = feed.code, shown_text(feed.message, Audience())
+    code = feed.code
+    message = shown_text(feed.message, Audience()) if code else feed.message  # without a code the words are ours
     if feed.endpoint_down and not code:
         return _("DeepCall is not answering (%(message)s). An administrator should check the base URL and the "
                  "network.") % {"message": message.rstrip(".")}

@@ -17,7 +17,7 @@ def clean_base_url(text: str, allow_private: bool) -> str:
     except ValueError as error:
         raise ValueError(f"The base URL cannot be read ({error}). Write it like https://host.") from error
     if parts.scheme not in (("https", "http") if allow_private else ("https",)):
-        raise ValueError("The base URL must begin with https://.")
+        raise ValueError(f"The base URL must begin with https://{' or http://' if allow_private else ''}.")
     if not host or parts.username or parts.password or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("The base URL is a host and perhaps a path, without a user, ? or #: https://host.")
     path = re.sub(r"/api/v2(/queue)?/*$", "", parts.path.rstrip("/"), flags=re.IGNORECASE).rstrip("/")

@@ -47,7 +47,7 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         for name, stored in (("ssid", self.instance.ssid_sealed), ("token", self.instance.token_sealed)):
             self.fields[name].help_text = (
-                _("Stored. Leave empty to keep it, type - to remove it.") if stored else _("Not stored."))
+                _("Stored. Leave empty to keep it, type - to remove it.") if stored else _("None yet."))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

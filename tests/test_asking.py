@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from dashboard import asking, takeover
-from dashboard.mirror import mirror
+from dashboard.mirror import mirror, read_news
 from dashboard.models import AuditEvent, Queue, Seat, TakeoverAttempt
 from dashboard.takeover import State
 from queue_api import client as queue_client
@@ -131,8 +131,9 @@ def test_ones_own_session_is_used_when_there_is_one(supervisor: User, deepcall: 
 
 
 def test_without_one_the_button_says_whose_phone_rings(supervisor: User, deepcall: Peer, ref: str) -> None:
-    said = text(click(signed_in(supervisor), ref))
-    assert "rings Front desk" in said
+    client = signed_in(supervisor)
+    assert "rings Front desk" in text(client.get("/"))
+    assert "rings Front desk" not in text(click(client, ref))  # asked: the button is off and promises nothing
     assert not the_attempt().own_session
 
 
@@ -675,3 +676,12 @@ def test_an_answer_is_never_older_than_what_it_replaces(supervisor: User, deepca
     client = signed_in(supervisor)
     revisions = [int(re.findall(r'data-rev="(\d+)"', text(click(client, ref)))[0]) for _ in range(2)]
     assert revisions[0] < revisions[1]
+
+
+def test_without_a_named_phone_the_button_says_whose_account_it_is(
+    supervisor: User, account: Account, ref: str
+) -> None:
+    account.line = ""
+    account.save()
+    mirror.take(read_news({}, 0))
+    assert f"rings {account.name}" in text(signed_in(supervisor).get("/"))

@@ -535,3 +535,13 @@ async def test_secrets_are_in_no_log_line_no_repr_and_no_error(caplog: pytest.Lo
     errors.append((await listing_fails(no(1014), credentials=BOTH))[0])
     told = [caplog.text, repr(Upstream(base_url="", credentials=BOTH)), *map(repr, errors), *map(str, errors)]
     assert not any("s3cr3t" in text for text in told)
+
+
+async def test_a_secret_that_deepcall_repeats_is_in_no_message() -> None:
+    said = b'{"status":"error","code":1014,"message":"Invalid session canary-ssid-77"}'
+    async with Peer(answer(said)) as peer:
+        client = QueueClient(Upstream(peer.url, Credentials(ssid=Secret("canary-ssid-77")), allow_private=True))
+        with pytest.raises(QueueApiError) as refused:
+            await client.list_calls()
+        await client.aclose()
+    assert refused.value.message == "Invalid session •••"

@@ -65,7 +65,7 @@ def test_connecting_makes_the_account_and_prints_what_the_first_list_brought(dee
 
 @pytest.mark.django_db
 def test_connecting_again_changes_only_what_is_given(deepcall: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    connected("Southgate", "--base-url", "https://old.example", "--poll-interval", "7")
+    connected("Southgate", "--base-url", f"{deepcall.url}/brand", "--poll-interval", "7")
     monkeypatch.delenv("DEEPCALL_SSID")
     monkeypatch.setenv("DEEPCALL_USER_ID", "u-1")
     monkeypatch.setenv("DEEPCALL_TOKEN", "t-1")
@@ -76,6 +76,17 @@ def test_connecting_again_changes_only_what_is_given(deepcall: Peer, monkeypatch
     assert account.credentials().for_takeover() == {"ssid": CANARY}
     assert deepcall.journal[-1].json == {"userId": "u-1", "token": "t-1"}
     assert generation.current()[generation.CONFIG] > before
+
+
+@pytest.mark.django_db
+def test_another_server_is_not_sent_what_was_stored_for_the_old_one(deepcall: Peer,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    connected("Southgate", "--base-url", "https://old.example")
+    monkeypatch.delenv("DEEPCALL_SSID")
+    with pytest.raises(CommandError, match="No credentials"):
+        connected("Southgate", "--base-url", deepcall.url)
+    assert deepcall.journal == []
+    assert Account.objects.get().base_url == "https://old.example"
 
 
 @pytest.mark.django_db
@@ -220,7 +231,7 @@ def refused(data: Path, *words: str, **more: str) -> str:
 
 @pytest.mark.processes
 def test_serve_asks_for_migrate_first(tmp_path: Path) -> None:
-    assert "Run: python manage.py migrate" in refused(tmp_path, "--port", str(free_port()))
+    assert "manage.py migrate" in refused(tmp_path, "--port", str(free_port()))
 
 
 @pytest.mark.processes

@@ -448,3 +448,24 @@ async def test_a_deepcall_that_is_silent_is_called_so(error: QueueApiError) -> N
     poller, press = leading(DeepCall(error))
     await poller.poll_once()
     assert "not answering" in str(feed_trouble(press.last, "failing", "deepcall"))
+
+
+@pytest.mark.django_db
+def test_the_board_of_a_deleted_account_is_not_kept(account: Account) -> None:
+    kept = Board(account=account.pk, fence=1)
+    assert save_board(kept, account)
+    Account.objects.all().delete()
+    assert not save_board(kept, account)
+
+
+class Away:
+    """A database that cannot be reached."""
+
+    async def run(self, *work: object) -> None:
+        raise OSError("away")
+
+
+async def test_a_poller_ends_although_nothing_can_be_written_any_more() -> None:
+    poller, _press = leading(DeepCall(listing()))
+    poller.desk = cast(Desk, Away())
+    await poller.stop()

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -38,6 +39,7 @@ def sound(settings: Settings) -> Settings:
     settings.DEBUG, settings.OWN_KEYS = False, True
     settings.DATABASE_URL, settings.REDIS_URL = "", ""
     settings.SECRET_KEY, settings.ALLOWED_HOSTS = "k" * 50, ["board.example"]
+    settings.ORIGINS = ["https://board.example"]
     return settings
 
 
@@ -48,8 +50,23 @@ def test_a_sound_configuration_serves_anywhere(sound: Settings, host: str) -> No
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]"])
 def test_with_nothing_set_it_serves_on_loopback(sound: Settings, host: str) -> None:
-    sound.OWN_KEYS, sound.DEBUG = False, True
+    sound.OWN_KEYS, sound.DEBUG, sound.ALLOWED_HOSTS, sound.ORIGINS = False, True, list(sound.LOOPBACK_HOSTS), []
     refuse_half_configured(host)
+
+
+@pytest.mark.parametrize("public", [{"BEHIND_PROXY": True}, {"ALLOWED_HOSTS": ["board.example"]}])
+def test_a_loopback_address_that_others_reach_by_a_proxy_is_public(sound: Settings, public: dict[str, Any]) -> None:
+    sound.DEBUG, sound.OWN_KEYS, sound.ALLOWED_HOSTS = True, False, list(sound.LOOPBACK_HOSTS)
+    for name, value in public.items():
+        setattr(sound, name, value)
+    said = reasons("127.0.0.1")
+    assert "CALLBOARD_DEBUG" in said
+    assert "CALLBOARD_FIELD_KEYS" in said
+
+
+def test_a_public_address_needs_to_know_where_browsers_come_from(sound: Settings) -> None:
+    sound.ORIGINS = []
+    assert "CALLBOARD_ORIGINS" in reasons("0.0.0.0")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "board.example", ""])

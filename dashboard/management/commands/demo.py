@@ -73,7 +73,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, calls: int, **options: Any) -> None:
         upstream = options["simulator_port"] or port + 1
-        environment = os.environ | {"CALLBOARD_ALLOW_PRIVATE_UPSTREAM": "1"}
+        environment = os.environ | {"CALLBOARD_ALLOW_PRIVATE_UPSTREAM": "1", "CALLBOARD_NOTE": "DeepCall is simulated"}
         simulator = subprocess.Popen(  # noqa: S603 - our own command
             [*MANAGE, "simulate", "--port", str(upstream), "--calls", str(calls), "--seed", "16", "--story"],
             env=environment, stdout=subprocess.PIPE)

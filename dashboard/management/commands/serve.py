@@ -24,8 +24,9 @@ class Command(BaseCommand):
     help = "Runs one Callboard server process: pages, live boards and the poller."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on; other than loopback it needs "
+                            "CALLBOARD_ALLOWED_HOSTS, CALLBOARD_ORIGINS and keys of its own (README, Settings)")
+        parser.add_argument("--port", type=int, default=8000, help="TCP port (default: 8000)")
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         refuse_half_configured(host)
@@ -57,7 +58,7 @@ class Command(BaseCommand):
     def _check_database(self) -> None:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise CommandError("The database is not up to date. Run: python manage.py migrate")
+            raise CommandError("The database is not up to date. Run: .venv/bin/python manage.py migrate")
 
     def _wait_to_be_alone(self) -> None:
         """On the in-memory layer a second process would show its screens nothing: it refuses to start.
