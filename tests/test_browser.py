@@ -357,3 +357,20 @@ def test_agents_stand_beside_the_calls_and_nobody_is_called_available(upstream: 
     expect(zuri).to_contain_text("no call seen · Support")
     expect(asha.page.locator("#agents")).not_to_contain_text("available")
     expect(carla.page.locator('[data-agent="Zuri Adeyemi"]')).to_have_count(0)
+
+
+def test_a_click_on_a_row_that_just_slid_under_the_pointer_sends_nothing(upstream: Upstream, screen: Any) -> None:
+    asha = screen("asha")
+    upstream.switch(add_call={"call_id": "slide-1", "caller": "+919877777771", "entered_ago_s": 5000, **SUPPORT})
+    expect(asha.button("slide-1")).to_be_visible()
+    expect(asha.page.locator("[data-call-id]")).to_have_count(25)
+    asha.button("slide-1").hover()
+    asha.page.wait_for_timeout(700)  # a pointer at rest is the subject here
+    upstream.switch(add_call={"call_id": "slide-2", "caller": "+919877777772", "entered_ago_s": 9000, **SUPPORT})
+    expect(asha.button("slide-2")).to_be_attached()
+    asha.page.mouse.down()
+    asha.page.mouse.up()
+    expect(asha.notices()).to_contain_text("The list moved just as you clicked")
+    assert upstream.journal() == []
+    asha.button("slide-2").click()  # the pointer moves, and the click is meant
+    expect(asha.cell("slide-2")).to_have_attribute("data-takeover", "accepted")

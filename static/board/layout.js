@@ -10,6 +10,8 @@ const wide = matchMedia("(min-width: 900px)");
 const list = document.getElementById("list") ?? document.createElement("div"); // a wall has no rows: these stay empty
 const rows = document.getElementById("rows") ?? document.createElement("div");
 const places = new WeakMap(); // row -> index that its transform stands for
+const moves = new WeakMap(); // row -> when that was written
+let started = false;
 let order = [];
 let later = 0;
 let scrolled = 0; // kept, because asking the browser in the middle of a frame makes it lay out twice
@@ -22,6 +24,7 @@ export function start() {
   new ResizeObserver(look).observe(list);
   place();
   look();
+  started = true;
 }
 
 export const all = () => order;
@@ -117,8 +120,12 @@ function placeRest() {
   }
 }
 
+/** When the row last came to another place, in performance.now() terms. */
+export const movedAt = (row) => moves.get(row) ?? -Infinity;
+
 function write(row, index) {
   places.set(row, index);
+  if (started) moves.set(row, performance.now()); // the first placing moves nothing that anybody saw
   row.style.transform = `translateY(${index * ROW_PX}px)`;
 }
 

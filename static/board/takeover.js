@@ -4,13 +4,18 @@
 // whether it comes as an answer or in a frame.
 
 import {resync} from "./frames.js";
+import {movedAt} from "./layout.js";
 import * as notices from "./notices.js";
 import {element, say} from "./words.js";
 
 const TIMEOUT_MS = 20000; // the server is done after 12 s, whatever happens upstream
+const MEANT_MS = 600; // about the time to see that something else is there now
+let pointed = -Infinity; // when the pointer last moved
 const clicks = new WeakMap(); // button -> what its row said when it was pressed
 
 export function start() {
+  addEventListener("pointermove", () => { pointed = performance.now(); }, {capture: true, passive: true});
+  document.addEventListener("click", guard, true);
   document.addEventListener("htmx:config:request", prepare);
   document.addEventListener("htmx:before:request", (event) => asking(event.detail.ctx));
   document.addEventListener("htmx:after:request", (event) => answered(event.detail.ctx));
@@ -18,6 +23,17 @@ export function start() {
   document.addEventListener("htmx:before:swap", keepNewer);
   document.addEventListener("htmx:error", (event) => event.detail.ctx && noAnswer(event.detail.ctx));
   document.addEventListener("submit", refreshToken, true);
+}
+
+// A row that slid under a resting pointer a moment ago is not the one that was meant.
+function guard(event) {
+  const button = event.target.closest?.("button[data-action=takeover]");
+  if (!button || !event.detail || button.getAttribute("aria-disabled") === "true") return; // detail 0: the keyboard
+  const slid = movedAt(button.closest(".row"));
+  if (slid < pointed || performance.now() - slid > MEANT_MS) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  notices.add(element("notice-slid"));
 }
 
 // Signing in in another tab rotates the token, so it is read now and not when the page was made.
