@@ -104,7 +104,6 @@ class Stream:
         self.id = secrets.token_hex(4)
         self.seq = 0
         self.picture = Picture()
-        self.asof: dict[str, int | None] = {}
         self.members: set[Member] = set()
 
     def refresh(self, source: Mirror) -> Frame | None:
