@@ -35,7 +35,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Audience(msgspec.Struct, frozen=True):
-    """All who may be sent the same bytes. `own_sessions`: accounts where a takeover rings one's own phone.
+    """All who may be sent the same bytes. `own_sessions`, `own_agents`: accounts where they have their own of it.
 
     `screen` says what their pictures show: the whole board, or what fits a wall.
     """
@@ -44,16 +44,27 @@ class Audience(msgspec.Struct, frozen=True):
     full_numbers: bool = False
     may_take_over: bool = False
     own_sessions: frozenset[int] = frozenset()
+    own_agents: frozenset[int] = frozenset()
     language: str = "en"
     screen: str = BOARD
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """A signed-in person, or a wall (`user_id` 0), and their audience, read from the database in one go."""
+    """A signed-in person, or a wall (`user_id` 0), and their audience, read from the database in one go.
+
+    `agent_ids`: account -> their own agent id there. `sets_up`: whether they could mend an account's settings.
+    `judges`: whether they may say what became of anybody's takeover.
+    """
 
     user_id: int
     name: str
     audience: Audience
+    agent_ids: dict[int, str] = {}
+    sets_up: bool = False
+    judges: bool = False
+
+    def is_agent(self, account: int, agent_id: str) -> bool:
+        return bool(agent_id) and self.agent_ids.get(account) == agent_id
 
 
 def display_name(user: User) -> str:
@@ -76,9 +87,13 @@ def viewer_of(user: Any, language: str = "en") -> Viewer | None:
         full_numbers=user.has_perm(FULL_NUMBERS),
         may_take_over=user.has_perm(TAKE_OVER),
         own_sessions=frozenset(seat.account_id for seat in seats if seat.ssid_sealed),
+        own_agents=frozenset(seat.account_id for seat in seats if seat.agent_id),
         language=language,
     )
-    return Viewer(user_id=user.pk, name=display_name(user), audience=audience)
+    return Viewer(user_id=user.pk, name=display_name(user), audience=audience,
+                  agent_ids={seat.account_id: seat.agent_id for seat in seats if seat.agent_id},
+                  sets_up=user.is_staff and user.has_perm("queue_api.change_account"),
+                  judges=user.is_staff and user.has_perm("dashboard.change_takeoverattempt"))
 
 
 def viewer_of_display(display: Display) -> Viewer:

@@ -6,26 +6,28 @@ httpx's limits are per read, so the client bounds the whole call with one deadli
 import asyncio
 import logging
 import threading
+import time
 from http import HTTPStatus
 
 import msgspec
 from django import db
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from dashboard import audit, takeover, words
-from dashboard.access import Viewer, last4, shown_text
+from dashboard import answering, audit, takeover
+from dashboard.access import Viewer
+from dashboard.answering import Answer
+from dashboard.audit import Source
 from dashboard.board import Board, LiveCall
-from dashboard.clock import now_ms
 from dashboard.mirror import Card, mirror
 from dashboard.models import Seat, TakeoverAttempt
-from dashboard.rows import CellView, cell_view, flags_for
+from dashboard.refs import REF
 from dashboard.station import station
-from dashboard.takeover import AlreadyOpen, TooMany, news_of
+from dashboard.takeover import AlreadyOpen, TooMany
+from dashboard.takeover_states import State
 from queue_api.client import Accepted, QueueClient, leave_lookups_behind
 from queue_api.credentials import Unsealable
-from queue_api.errors import NoUsableAnswer, QueueApiError, RequestInvalid
+from queue_api.errors import CREDENTIAL_CODES, NotSent, NoUsableAnswer, QueueApiError, RequestInvalid
 from queue_api.models import Account
 from queue_api.naming import TakeoverTarget, name_call
 
@@ -34,97 +36,108 @@ logger = logging.getLogger(__name__)
 IN_FLIGHT = threading.BoundedSemaphore(32)
 OLD_BOARD_S = 15.0
 AHEAD_S = 5.0
+SEND_WITHIN_S = 5.0  # of the mark that it goes out: a process that slept meanwhile must not act on it any more
 
 
-class Answer(msgspec.Struct):
-    """What the page gets: a status, the cell (None: leave it alone) and a notice for the actor."""
+class Plan(msgspec.Struct, frozen=True):
+    """One click, ready to be carried out. `problem`: why it cannot be, as a reason and our own words."""
 
-    status: HTTPStatus
-    cell: CellView | None = None
-    state: str = ""
-    title: Promise | str = ""
-    code: str = ""
-    vendor_message: str = ""
-    advice: Promise | str = ""
-    caller: str = ""
-    key: str = ""
-    wait_s: int = 0
-    at: int = msgspec.field(default_factory=now_ms)
+    account: Account
+    seat: Seat | None
+    target: TakeoverTarget
+    problem: tuple[str, str] | None
 
-    def context(self) -> dict[str, object]:
-        """For `dashboard/_answer.html`; what is still being asked is no notice yet."""
-        return {"cell": self.cell, "notice": None if self.state == "pending" else self}
+    @property
+    def own_session(self) -> bool:
+        return bool(self.seat and self.seat.ssid_sealed)
 
 
-def take_over(viewer: Viewer, ref: str, key: str, address: str | None) -> Answer:
+def take_over(viewer: Viewer, ref: str, key: str, source: Source) -> Answer:
     """Everything between the POST and its answer. Never raises for what a person or DeepCall may do."""
     key = takeover.clean_key(key)
     if (before := takeover.same_click(viewer.user_id, key)) is not None:
-        return _outcome(viewer, before)
+        return answering.saved(viewer, before)
     found = mirror.find(ref)
     if found is None or not viewer.audience.scope.covers(found[0].pk, found[2].call.queue_key):
-        return _no_such_call()
+        _note_denied(viewer, source, reason="not on their board", call_ref=ref if REF.fullmatch(ref) else "")
+        return answering.no_such_call()
+    card, board, live = found
     if not viewer.audience.may_take_over:
-        return _denied(viewer, found[0], ref, address)
+        _note_denied(viewer, source, account=card.name, call_ref=ref)
+        return answering.denied()
     if not IN_FLIGHT.acquire(blocking=False):
-        return _unchanged(viewer, found[0], ref, found[2], HTTPStatus.SERVICE_UNAVAILABLE, _(
+        return answering.not_now(viewer, card, ref, live, HTTPStatus.SERVICE_UNAVAILABLE, _(
             "The server is busy with other takeovers. Nothing was sent; try again in a few seconds."), wait_s=2)
     try:
-        return _attempt(viewer, *found, ref, key, address)
-    except db.Error:
-        return _unchanged(viewer, found[0], ref, found[2], HTTPStatus.SERVICE_UNAVAILABLE, _(
+        return _attempt(viewer, card, board, live, ref, key, source)
+    except db.Error as error:
+        logger.error("a takeover cannot be written down: %s", error)
+        return answering.not_now(viewer, card, ref, live, HTTPStatus.SERVICE_UNAVAILABLE, _(
             "The takeover could not be written down, so nothing was sent. Tell an administrator."), wait_s=5)
     finally:
         IN_FLIGHT.release()
 
 
-def _attempt(viewer: Viewer, card: Card, board: Board, live: LiveCall, ref: str, key: str,
-             address: str | None) -> Answer:
+def _note_denied(viewer: Viewer, source: Source, **fields: str) -> None:
+    try:
+        audit.denied(viewer.name, source, **fields)
+    except db.Error as error:
+        logger.error("a denied takeover cannot be written down: %s", error)
+
+
+def _attempt(viewer: Viewer, card: Card, board: Board, live: LiveCall, ref: str, key: str, source: Source) -> Answer:
     account = Account.objects.filter(pk=card.pk, enabled=True).first()
     if account is None:  # taken away since the last reading
-        return _no_such_call()
-    seat = Seat.objects.filter(user_id=viewer.user_id, account=account).first()
-    target, problem = _target(account, seat, live)
+        return answering.no_such_call()
+    plan = _plan(account, Seat.objects.filter(user_id=viewer.user_id, account=account).first(), board, live)
     try:
-        attempt = takeover.begin(viewer, account, live, ref, key, target=target, address=address,
-                                 own_session=bool(seat and seat.ssid_sealed))
+        attempt = takeover.begin(viewer, account, live, ref, key, target=plan.target, own_session=plan.own_session,
+                                 source=source)
     except AlreadyOpen as other:
-        return _someone_else(viewer, card, other.attempt)
+        return answering.someone_else(viewer, other.attempt)
     except TooMany as limit:
-        return _unchanged(viewer, card, ref, live, HTTPStatus.TOO_MANY_REQUESTS, _(
-            "Too many takeovers in a minute. Nothing was sent; try again in %(wait)s s.") % {"wait": limit.wait_s},
-            wait_s=limit.wait_s)
-    if attempt.key != key or attempt.state != takeover.State.INTENT:
-        return _outcome(viewer, attempt)  # the same click came twice at once
+        return answering.not_now(viewer, card, ref, live, HTTPStatus.TOO_MANY_REQUESTS, _too_many(limit),
+                                 wait_s=limit.wait_s)
+    if attempt.key != key or attempt.state != State.INTENT:
+        return answering.saved(viewer, attempt)  # the same click came twice at once
     station.ring()
-    _carry_out(attempt, account, seat, board, live, target, problem)
+    _carry_out(attempt, plan)
     station.ring()
-    return _outcome(viewer, attempt)
+    return answering.saved(viewer, attempt)
 
 
-def _target(account: Account, seat: Seat | None, live: LiveCall) -> tuple[TakeoverTarget, RequestInvalid | None]:
-    """How the call is named, or why it cannot be."""
+def _too_many(limit: TooMany) -> str:
+    sentence = (_("DeepCall asked for a pause. Nothing was sent; try again in %(wait)s s.") if limit.by_deepcall else
+                _("Too many takeovers in a minute. Nothing was sent; try again in %(wait)s s."))
+    return sentence % {"wait": limit.wait_s}
+
+
+def _plan(account: Account, seat: Seat | None, board: Board, live: LiveCall) -> Plan:
+    try:
+        target, problem = _target(account, seat, live), _why_not(account, seat, board, live)
+    except RequestInvalid as error:
+        target, problem = TakeoverTarget(), ("set-up", error.message)
+    return Plan(account, seat, target, problem)
+
+
+def _target(account: Account, seat: Seat | None, live: LiveCall) -> TakeoverTarget:
+    """How the call is named. Raises RequestInvalid when it cannot be."""
     call, own_id = live.call, ""
     if account.agent_meaning == Account.AgentMeaning.TAKING:
         # Here `agentid` says who gets the call: without an own one, the agent who has it now must not be named.
         call, own_id = msgspec.structs.replace(call, agent_id=""), seat.agent_id if seat else ""
-    try:
-        return name_call(call, account.naming, own_id), None
-    except RequestInvalid as error:
-        return TakeoverTarget(), error
+    return name_call(call, account.naming, own_id)
 
 
-def _carry_out(attempt: TakeoverAttempt, account: Account, seat: Seat | None, board: Board, live: LiveCall,
-               target: TakeoverTarget, problem: RequestInvalid | None) -> None:
-    """From the committed intent to the committed outcome."""
+def _why_not(account: Account, seat: Seat | None, board: Board, live: LiveCall) -> tuple[str, str] | None:
+    """Why nothing may be sent, as a reason of `words.NOT_SENT` and our own words; None when it may."""
     if live.missed:
-        takeover.not_sent(attempt, "call-gone")
-    elif _too_old(board, account):
-        takeover.not_sent(attempt, "old-board")
-    elif problem is not None:
-        takeover.not_sent(attempt, "set-up", problem.message)
-    else:
-        _ask(attempt, account, seat, target)
+        return "call-gone", ""
+    if _too_old(board, account):
+        return "old-board", ""
+    if account.own_session_required and not (seat and seat.ssid_sealed):
+        return "own-session", ""
+    return None
 
 
 def _too_old(board: Board, account: Account) -> bool:
@@ -135,22 +148,38 @@ def _too_old(board: Board, account: Account) -> bool:
     return not -AHEAD_S <= age_s <= limit_s  # from the future: the clock was set back, and nobody knows how old it is
 
 
-def _ask(attempt: TakeoverAttempt, account: Account, seat: Seat | None, target: TakeoverTarget) -> None:
+def _carry_out(attempt: TakeoverAttempt, plan: Plan) -> None:
+    """From the committed intent to the committed outcome."""
+    if plan.problem is not None:
+        takeover.not_sent(attempt, *plan.problem)
+        return
     try:
-        client = QueueClient(account.upstream(seat.own_ssid() if seat else None))
+        client = QueueClient(plan.account.upstream(plan.seat.own_ssid() if plan.seat else None))
     except (Unsealable, ValueError) as error:
         takeover.not_sent(attempt, "set-up", str(error))
         return
-    if not takeover.mark_sent(attempt):
-        return
+    marked = time.monotonic()
+    if takeover.mark_sent(attempt):
+        _settle(attempt, plan, _ask(client, plan.target, marked))
+
+
+def _ask(client: QueueClient, target: TakeoverTarget, marked: float) -> Accepted | QueueApiError:
     if not db.connection.in_atomic_block:
         db.connection.close()  # the call may take 12 s, and a pool has places for other requests
-    outcome = asyncio.run(_post(client, target))
+    if time.monotonic() - marked > SEND_WITHIN_S:
+        return NotSent("takeover", message="The server was held up before it could ask.")
+    return asyncio.run(_post(client, target))
+
+
+def _settle(attempt: TakeoverAttempt, plan: Plan, outcome: Accepted | QueueApiError) -> None:
     try:
         takeover.settle(attempt, outcome)
+        if plan.seat and plan.own_session and attempt.state == State.REFUSED and attempt.code in CREDENTIAL_CODES:
+            Seat.objects.filter(pk=plan.seat.pk).update(
+                ssid_refused_at=timezone.now(), ssid_refused_code=attempt.code)
     except db.Error as error:  # it went out: the row stays `sent` until age calls it unknown, and so does the answer
         logger.error("takeover %s: the outcome cannot be written down: %s", attempt.pk, error)
-        attempt.state = takeover.State.UNKNOWN
+        attempt.state = State.UNKNOWN
 
 
 async def _post(client: QueueClient, target: TakeoverTarget) -> Accepted | QueueApiError:
@@ -164,61 +193,3 @@ async def _post(client: QueueClient, target: TakeoverTarget) -> Accepted | Queue
         return NoUsableAnswer("takeover", message=type(error).__name__)
     finally:
         await client.aclose()
-
-
-# ── answers ────────────────────────────────────────────────────────────────────────────────────────
-def _outcome(viewer: Viewer, attempt: TakeoverAttempt) -> Answer:
-    """The saved outcome of an attempt: 202 while it is being asked, else 200."""
-    news = news_of(attempt)
-    said = words.outcome(news)
-    state = takeover.CELLS[attempt.state]
-    status = HTTPStatus.ACCEPTED if attempt.is_open and state in ("pending", "unknown") else HTTPStatus.OK
-    return Answer(
-        status, cell=_cell(viewer, attempt), state=state, title=said.title, code=attempt.code, advice=said.advice,
-        vendor_message=shown_text(attempt.message, viewer.audience, attempt.caller_last4) if said.show_message else "",
-        key=attempt.key,
-        caller=_called(attempt.caller_last4),
-    )
-
-
-def _someone_else(viewer: Viewer, card: Card, other: TakeoverAttempt) -> Answer:
-    return Answer(
-        HTTPStatus.CONFLICT, cell=_cell(viewer, other), state="not-sent", caller=_called(other.caller_last4),
-        title=_("%(name)s is taking this over") % {"name": other.actor_name}, advice=_("Nothing was sent for you."),
-    )
-
-
-def _denied(viewer: Viewer, card: Card, ref: str, address: str | None) -> Answer:
-    try:
-        audit.record("takeover.denied", actor=viewer.name, account=card.name, call_ref=ref, address=address)
-    except db.Error as error:
-        logger.error("a denied takeover cannot be written down: %s", error)
-    return Answer(HTTPStatus.FORBIDDEN, state="not-sent", title=_("Not sent"), advice=_(
-        "You may watch these calls, not take them over. Ask an administrator for the right."))
-
-
-def _no_such_call() -> Answer:
-    """The same for a foreign call and a missing one: nothing tells them apart."""
-    return Answer(HTTPStatus.NOT_FOUND, state="not-sent", title=_("Not sent"), advice=_(
-        "This call is not on your board any more. Nothing was sent."))
-
-
-def _unchanged(viewer: Viewer, card: Card, ref: str, live: LiveCall, status: HTTPStatus, advice: str,
-               wait_s: int) -> Answer:
-    """Nothing was written, so the row's state is as before; the cell says why for this person."""
-    flags = flags_for(viewer.audience, card.pk)
-    news = mirror.attempt(card.pk, live.call.key)
-    view = CellView(ref=ref, state="not-sent", rev=news.rev(now_ms()) if news else 0, button="ready",
-                    title=_("Not sent"), advice=advice, line="" if flags.own_session else card.line or card.name)
-    return Answer(status, cell=view, state="not-sent",
-                  title=_("Not sent"), advice=advice, wait_s=wait_s, caller=_called(last4(live.call.caller)))
-
-
-def _cell(viewer: Viewer, attempt: TakeoverAttempt) -> CellView:
-    card = mirror.cards.get(attempt.account_id) or Card(pk=attempt.account_id, name="", interval_s=0)
-    flags = flags_for(viewer.audience, attempt.account_id)
-    return cell_view(card, attempt.call_ref, news_of(attempt), flags, now_ms())
-
-
-def _called(digits: str) -> str:
-    return f"•••• {digits}" if digits else ""

@@ -6,8 +6,10 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 from django.db import transaction
 from django.utils import timezone
 
@@ -15,6 +17,22 @@ from dashboard.generation import AUDIT, bump, current
 from dashboard.models import AuditEvent
 
 GENESIS = "0" * 64
+DENIALS, DENIALS_WINDOW_S = 10, 60  # refused clicks of one person that are written down, per minute
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where something came from: the client's address, and a mark that tells one person's browsers apart."""
+
+    address: str | None = None
+    session: str = ""
+
+    @classmethod
+    def of(cls, address: str | None, session_key: str | None) -> "Source":
+        mark = hashlib.sha256(session_key.encode()).hexdigest()[:8] if session_key else ""
+        return cls(address, mark)
+
+    def detail(self) -> dict[str, Any]:
+        return {"address": self.address, "session": self.session}
 
 
 def record(kind: str, *, actor: str = "", account: str = "", call_ref: str = "", attempt_id: int | None = None,
@@ -30,6 +48,14 @@ def record(kind: str, *, actor: str = "", account: str = "", call_ref: str = "",
         event.hash = line_hash(event)
         event.save(force_insert=True)
     return event
+
+
+def denied(actor: str, source: Source, **fields: Any) -> None:
+    """A click that was refused: written down as well, but nobody fills the record with refusals."""
+    recent = AuditEvent.objects.filter(kind="takeover.denied", actor_name=actor,
+                                       at__gt=timezone.now() - timedelta(seconds=DENIALS_WINDOW_S))
+    if recent[:DENIALS].count() < DENIALS:
+        record("takeover.denied", actor=actor, **source.detail(), **fields)
 
 
 def line_hash(event: AuditEvent) -> str:

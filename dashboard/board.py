@@ -27,7 +27,8 @@ class LiveCall(msgspec.Struct, frozen=True):
     since: int
     at_least: bool  # True: it was so when we first looked, so it has lasted at least this long
     total_at_least: bool = False
-    missed: int = 0  # lists in a row that did not show it
+    missed: int = 0  # complete lists in a row that did not show it
+    listed: bool = True  # whether the newest list showed it; an incomplete one leaves out what may well be live
 
 
 class Feed(msgspec.Struct, frozen=True):
@@ -91,7 +92,7 @@ def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: i
         if key not in calls:
             missed = live.missed + (1 if listing.complete else 0)
             if missed < misses:
-                calls[key] = msgspec.structs.replace(live, missed=missed)
+                calls[key] = msgspec.structs.replace(live, missed=missed, listed=False)
     known = note(before.agents, (live.call for live in before.calls.values()), listing.calls,
                         now=now, midnight=midnight)
     health = "fresh" if listing.complete else "incomplete"
@@ -117,7 +118,7 @@ def failed(before: Board, error: QueueApiError, *, now: int) -> Board:
 
 def _seen(known: LiveCall | None, call: Call, now: int, watched: bool) -> LiveCall:
     if known is not None and known.call == call:
-        return known if known.missed == 0 else msgspec.structs.replace(known, missed=0)
+        return known if known.listed else msgspec.structs.replace(known, missed=0, listed=True)
     first_seen = known.first_seen if known else now
     since, at_least = _state_since(known, call, now, watched)
     total_at_least = call.entered_at is None and (known.total_at_least if known else not watched)

@@ -15,6 +15,7 @@ from dashboard.access import WALL, Audience, Viewer
 from dashboard.clock import now_ms
 from dashboard.frames import Frame, Picture, change, everything, picture
 from dashboard.mirror import Mirror, mirror
+from dashboard.notices import notice_html
 from dashboard.wall import wall_picture
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Member:
         self.behind = False
         self.last_full = 0.0
         self.closing = False
+        self.told = 0  # the overlay's version up to which the person was told of their own takeovers
         self._task = asyncio.ensure_future(self._write())
 
     @property
@@ -188,14 +190,6 @@ class Hub:
         if stream is not None and time.monotonic() - member.last_full >= 2:
             self._full(stream, member)
 
-    def notify(self, user_id: int, html: str) -> None:
-        """A notice for one person goes to that person's sockets only."""
-        text = notice_text(html)
-        for stream in self.streams.values():
-            for member in stream.members:
-                if member.viewer.user_id == user_id:
-                    member.write(stream.seq, text, stream.limit())
-
     def close(self, members: Iterable[Member], code: int) -> None:
         for member in list(members):
             member.close(code)
@@ -235,10 +229,24 @@ class Hub:
             text, limit = stream.text(frame), stream.limit()
             for member in stream.members:
                 member.write(stream.seq, text, limit)
+        for member in stream.members:
+            self._tell(stream, member)
 
     def _full(self, stream: Stream, member: Member) -> None:
         member.last_full = time.monotonic()
         member.write(stream.seq, stream.text(everything(stream.picture)), stream.limit())
+        self._tell(stream, member)
+
+    def _tell(self, stream: Stream, member: Member) -> None:
+        """A person's own outcomes go to that person's screens only. What cannot be written now is told later."""
+        overlay, viewer = self.source.overlay, member.viewer
+        if member.told == overlay.version or viewer.audience.screen == WALL:
+            return
+        for news in overlay.outcomes(viewer.user_id, member.told, now_ms()):
+            if not member.write(stream.seq, notice_text(notice_html(news, viewer)), stream.limit()):
+                return
+            member.told = news.version
+        member.told = overlay.version
 
 
 hub = Hub(mirror)

@@ -7,6 +7,7 @@ from django.contrib.auth.forms import UserCreationForm
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.first_run import is_code
+from dashboard.models import Preference, Seat
 
 
 class FirstAdministratorForm(UserCreationForm):  # type: ignore[type-arg]
@@ -32,3 +33,42 @@ class FirstAdministratorForm(UserCreationForm):  # type: ignore[type-arg]
         if not is_code(typed):
             raise forms.ValidationError(_("This is not the set-up code that “serve” printed."))
         return typed
+
+
+class OwnSessionForm(forms.Form):
+    """A person's own DeepCall session for one seat: stored or removed, never shown."""
+
+    ssid = forms.CharField(
+        label=_("DeepCall session id (ssid)"), max_length=2000, required=False,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, seat: Seat, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs | {"auto_id": f"id_{seat.uid}_%s"})
+        self.seat = seat
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        typed = cleaned.get("ssid", "")
+        if "remove" not in self.data and "ssid" in cleaned and not typed:
+            self.add_error("ssid", _("Paste the session id, or press Remove."))
+        elif any(character.isspace() or not character.isprintable() for character in typed):
+            self.add_error("ssid", _("A session id has no spaces or line breaks. Copy it again, alone."))
+        return cleaned
+
+    def save(self) -> bool:
+        """Whether a session is stored now."""
+        self.seat.set_ssid("" if "remove" in self.data else self.cleaned_data["ssid"])
+        self.seat.save(update_fields=["ssid_sealed", "ssid_stored_at", "ssid_refused_at", "ssid_refused_code"])
+        return bool(self.seat.ssid_sealed)
+
+
+class PreferenceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """How this person wants their own screens to behave."""
+
+    class Meta:
+        model = Preference
+        fields = ("arm_first",)
+        labels = {"arm_first": _("Takeovers need a second click")}
+        help_texts = {"arm_first": _("The first click arms the button, a second within 4 seconds asks DeepCall. Escape "
+                                     "lets go.")}

@@ -11,9 +11,11 @@ AUDIT = "audit"
 
 def bump(name: str) -> int:
     """The next value. Inside a transaction its row stays locked till the end: numbers come in commit order."""
-    Generation.objects.get_or_create(name=name)
-    Generation.objects.filter(name=name).update(value=F("value") + 1)
-    return Generation.objects.values_list("value", flat=True).get(name=name)
+    counters = Generation.objects.filter(name=name)
+    if not counters.update(value=F("value") + 1):  # the very first time
+        Generation.objects.get_or_create(name=name)
+        counters.update(value=F("value") + 1)
+    return counters.values_list("value", flat=True).get()
 
 
 def current() -> dict[str, int]:

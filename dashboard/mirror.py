@@ -14,14 +14,14 @@ from dashboard import generation
 from dashboard.board import Board, LiveCall
 from dashboard.clock import now_ms
 from dashboard.models import BoardSnapshot
+from dashboard.overlay import AttemptNews, Overlay
 from dashboard.refs import call_ref
 from dashboard.snapshots import load_board
-from dashboard.takeover import AttemptNews, news_since
+from dashboard.takeover import news_since
 from queue_api.models import Account
 
 AHEAD_MS = 5000
 SILENT_S = 10.0  # a poller beats every 2 s
-OVERLAY_LIMIT = 5000
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -31,6 +31,9 @@ class Card(msgspec.Struct, frozen=True):
     name: str
     interval_s: float
     line: str = ""
+    taking: bool = False  # `agentid` names the one who takes the call
+    own_session_required: bool = False
+    arm_first: bool = False
 
 
 class News(msgspec.Struct):
@@ -56,9 +59,8 @@ class Mirror:
         self.on_change = on_change
         self.cards: dict[int, Card] = {}
         self.boards: dict[int, Board] = {}
-        self.overlay: dict[tuple[int, str], AttemptNews] = {}
+        self.overlay = Overlay()
         self.generations: dict[str, int] = {}
-        self.version = 0
         self.refused = 0  # boards offered under an older fence
         self._refs: dict[int, tuple[Board, dict[str, str]]] = {}
         self._beat: dict[int, tuple[float, int]] = {}  # account -> last sign of life: monotonic seconds, epoch ms
@@ -115,24 +117,13 @@ class Mirror:
 
     def note(self, attempts: list[AttemptNews]) -> None:
         """Takes attempts in the order of their versions; an older one never replaces a newer."""
-        for news in attempts:
-            known = self.overlay.get((news.account, news.call_key))
-            if known is None or known.version < news.version:
-                self.overlay[news.account, news.call_key] = news
-            self.version = max(self.version, news.version)
         if attempts:
-            self._forget_ended()
+            self.overlay.take(attempts)
+            self.overlay.forget({(pk, key) for pk, board in self.boards.items() for key in board.calls})
             self.on_change()
 
     def _alive(self, account: int) -> None:
         self._beat[account] = time.monotonic(), now_ms()
-
-    def _forget_ended(self) -> None:
-        """Keeps the overlay bounded: an outcome is of no use once its call has gone."""
-        if len(self.overlay) <= OVERLAY_LIMIT:
-            return
-        live = {(pk, key) for pk, board in self.boards.items() for key in board.calls}
-        self.overlay = {at: news for at, news in self.overlay.items() if at in live or news.is_open}
 
     # ── what is asked ──────────────────────────────────────────────────────────────────────────────
     def find(self, ref: str) -> tuple[Card, Board, LiveCall] | None:
@@ -152,7 +143,7 @@ class Mirror:
         return held[1]
 
     def attempt(self, account: int, call_key: str) -> AttemptNews | None:
-        return self.overlay.get((account, call_key))
+        return self.overlay.of(account, call_key)
 
     def health(self, card: Card, now: int) -> Health:
         """How far an account's numbers can be trusted now, and which hop fails if they cannot."""
@@ -179,6 +170,14 @@ def late_after_ms(interval_s: float) -> int:
     return int(max(3 * interval_s, 5.0) * 1000)
 
 
+def card_of(account: Account) -> Card:
+    return Card(
+        pk=account.pk, name=account.name, interval_s=account.poll_interval_s, line=account.line,
+        taking=account.agent_meaning == Account.AgentMeaning.TAKING,
+        own_session_required=account.own_session_required, arm_first=account.arm_first,
+    )
+
+
 def read_news(boards: dict[int, tuple[int, int]], version: int) -> News:
     """Reads what is newer than `boards` (account -> position) and `version`. Blocking: run off the loop."""
     accounts = list(Account.objects.filter(enabled=True))
@@ -186,7 +185,7 @@ def read_news(boards: dict[int, tuple[int, int]], version: int) -> News:
             in BoardSnapshot.objects.values_list("account_id", "fence", "seq", "heard_at")}
     newer = [a for a in accounts if a.pk in kept and kept[a.pk][:2] > boards.get(a.pk, (-1, -1))]
     return News(
-        cards={a.pk: Card(pk=a.pk, name=a.name, interval_s=a.poll_interval_s, line=a.line) for a in accounts},
+        cards={account.pk: card_of(account) for account in accounts},
         boards=[board for account in newer if (board := load_board(account)) is not None],
         kept=kept,
         attempts=news_since(version),

@@ -56,6 +56,9 @@ class Seat(models.Model):
     agent_id = models.CharField(
         _("own agent id"), max_length=128, blank=True, help_text=_("As DeepCall knows this person."))
     ssid_sealed = models.TextField(editable=False, default="", blank=True)
+    ssid_stored_at = models.DateTimeField(_("own session stored"), null=True, editable=False)
+    ssid_refused_at = models.DateTimeField(_("own session refused"), null=True, editable=False)
+    ssid_refused_code = models.CharField(max_length=16, editable=False, default="", blank=True)
 
     class Meta:
         verbose_name = _("seat")
@@ -72,11 +75,24 @@ class Seat(models.Model):
         return f"{self.user} · {self.account}"
 
     def set_ssid(self, text: str) -> None:
+        """Stores the person's own session, or forgets it; what DeepCall said of an earlier one is forgotten, too."""
         self.ssid_sealed = seal(text, f"seat:{self.uid}:ssid") if text else ""
+        self.ssid_stored_at = timezone.now() if text else None
+        self.ssid_refused_at, self.ssid_refused_code = None, ""
 
     def own_ssid(self) -> Secret | None:
         """The person's own session, or None. Raises `Unsealable` when the field keys do not fit."""
         return Secret(unseal(self.ssid_sealed, f"seat:{self.uid}:ssid")) if self.ssid_sealed else None
+
+
+class Preference(models.Model):
+    """How a person wants their own screens to behave. Without a row: the defaults."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preference")
+    arm_first = models.BooleanField(_("takeovers need a second click"), default=False)
+
+    def __str__(self) -> str:
+        return str(self.user)
 
 
 class Lease(models.Model):
@@ -115,7 +131,7 @@ class Generation(models.Model):
 
 
 class TakeoverAttempt(models.Model):
-    """One click. Committed before DeepCall is asked; the outcome after (states: docs/protocol.md)."""
+    """One click. Committed before DeepCall is asked; the outcome after (states: `dashboard/takeover_states.py`)."""
 
     class State(models.TextChoices):
         INTENT = "intent", _("about to ask")
@@ -130,6 +146,10 @@ class TakeoverAttempt(models.Model):
         ENDED = "ended", _("call ended before it was known")
         ABANDONED = "abandoned", _("never known")
 
+    class Verdict(models.TextChoices):
+        MOVED = "moved", _("it moved")
+        NOT_MOVED = "not-moved", _("it did not move")
+
     key = models.CharField(max_length=32)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     actor_name = models.CharField(max_length=150)
@@ -140,9 +160,13 @@ class TakeoverAttempt(models.Model):
     queue_key = models.CharField(max_length=128, blank=True)
     caller_last4 = models.CharField(max_length=4, blank=True)
     agent_before = models.CharField(max_length=128, blank=True)
+    agent_before_name = models.CharField(max_length=120, blank=True)
+    agent_after = models.CharField(max_length=128, blank=True)
+    agent_after_name = models.CharField(max_length=120, blank=True)
     agentid_sent = models.CharField(max_length=128, blank=True)
     own_session = models.BooleanField(default=False)
     address = models.GenericIPAddressField(null=True, blank=True)
+    session_mark = models.CharField(max_length=8, blank=True)  # tells one person's browsers apart, opens nothing
     state = models.CharField(max_length=16, choices=State.choices, default=State.INTENT)
     is_open = models.BooleanField(default=True)
     version = models.PositiveBigIntegerField(default=0, db_index=True)
@@ -152,6 +176,11 @@ class TakeoverAttempt(models.Model):
     tries = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     sent_at = models.DateTimeField(null=True, blank=True)
+    tried_until = models.DateTimeField(null=True, blank=True)  # when the last try was over
+    unmoved_at = models.PositiveBigIntegerField(null=True, blank=True)  # the first late list with the old agent
+    retry_at = models.DateTimeField(null=True, blank=True)  # DeepCall asked the account to wait till then
+    verdict = models.CharField(max_length=10, blank=True, choices=Verdict.choices)  # a person's, on an abandoned one
+    verdict_by = models.CharField(max_length=150, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -187,6 +216,9 @@ class AuditEvent(models.Model):
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
         ordering: ClassVar[list[str]] = ["-seq"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["at"], name="audit_at"), models.Index(fields=["attempt_id"], name="audit_attempt"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind}"

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from dashboard.offloop import Desk
-from dashboard.poller import Poller, Publish
+from dashboard.poller import Poller, Publish, Takeovers
 from queue_api.models import Account
 
 logger = logging.getLogger(__name__)
@@ -16,10 +16,11 @@ END_S = 10.0  # for the last question and the last board
 class PollDesk:
     """Keeps the pollers of this process. `update()` is the step: it makes them match the database."""
 
-    def __init__(self, publish: Publish, holder: str) -> None:
-        self.publish, self.holder = publish, holder
+    def __init__(self, publish: Publish, holder: str, takeovers: Takeovers) -> None:
+        self.publish, self.holder, self.takeovers = publish, holder, takeovers
         self.desk = Desk("poller", threads=2)
         self._running: dict[int, tuple[tuple[object, ...], asyncio.Task[None]]] = {}
+        self._pollers: dict[int, Poller] = {}
 
     async def update(self) -> None:
         accounts = {account.pk: account for account in await self.desk.run(_enabled)}
@@ -31,6 +32,11 @@ class PollDesk:
             if pk not in self._running:
                 task = asyncio.ensure_future(self._keep_polling(account))
                 self._running[pk] = (_settings(account), task)
+
+    def hurry(self) -> None:
+        """Takeovers have changed: pollers with an open one do not dawdle."""
+        for poller in self._pollers.values():
+            poller.hurry()
 
     async def stop(self) -> None:
         """Lets every lease go, so that the next process begins at once."""
@@ -51,10 +57,13 @@ class PollDesk:
             await asyncio.sleep(RESTART_S)
 
     async def _poll(self, account: Account) -> None:
-        poller = Poller(account, self.publish, self.holder, self.desk)
+        poller = Poller(account, self.publish, self.holder, self.desk, self.takeovers)
+        self._pollers[account.pk] = poller
         try:
             await poller.run()
         finally:
+            if self._pollers.get(account.pk) is poller:
+                del self._pollers[account.pk]
             await poller.stop()
 
 

@@ -10,15 +10,18 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
+from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from dashboard import lease, takeover
+from dashboard import lease
 from dashboard.board import Board, failed, heard, same_news
 from dashboard.clock import now_ms
 from dashboard.offloop import Desk
+from dashboard.reconcile import age, reconcile
 from dashboard.snapshots import load_board, note_queues, save_board
 from queue_api.client import Listing, QueueClient
 from queue_api.credentials import Unsealable
@@ -27,12 +30,22 @@ from queue_api.models import Account
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 RENEW_S = 2.0
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
 CREDENTIALS_WAIT_S = 60.0
 SNAPSHOT_S = 2.0
+OPEN_INTERVAL_S = 2.0  # at least as often is asked while the outcome of a takeover waits for a list
 
 Publish = Callable[[Board, bool], Awaitable[None]]  # the board, and whether it holds news
+
+
+class Takeovers(Protocol):
+    """What a poller needs to know of its account's takeovers, and whom it tells when it changed some."""
+
+    def has_open(self, account: int) -> bool: ...
+
+    def changed(self) -> None: ...
 
 
 def midnight_ms(zone: str, at: int) -> int:
@@ -48,8 +61,8 @@ class LeaseLost(Exception):
 class Poller:
     """Polls one account while it holds the lease. `board` is the newest one, published or not."""
 
-    def __init__(self, account: Account, publish: Publish, holder: str, desk: Desk) -> None:
-        self.account, self.publish = account, publish
+    def __init__(self, account: Account, publish: Publish, holder: str, desk: Desk, takeovers: Takeovers) -> None:
+        self.account, self.publish, self.takeovers = account, publish, takeovers
         self.client: QueueClient | None = None
         self.holder, self.desk = holder, desk
         self.lease_name = f"account:{account.pk}"
@@ -58,6 +71,7 @@ class Poller:
         self.good_until = 0.0  # monotonic seconds; past it nothing may be published
         self._saved_at = 0.0
         self._known_queues: set[str] = set()
+        self._sooner = asyncio.Event()
 
     async def run(self) -> None:
         """Polls for ever; waits for the lease when another process has it."""
@@ -102,12 +116,19 @@ class Poller:
             self._log_change(new)
         await self._publish(new)
         await self._keep_books()
+        if not self.failures:
+            await self._move_takeovers(reconcile, self.board)
         return self.board
+
+    def hurry(self) -> None:
+        """A takeover waits for a list: the pause that runs is measured anew."""
+        self._sooner.set()
 
     def wait_s(self, error_code: str) -> float:
         """Seconds from the last question to the next: the interval, or the back-off after failures."""
         if not self.failures:
-            return self.account.poll_interval_s
+            interval_s = self.account.poll_interval_s
+            return min(interval_s, OPEN_INTERVAL_S) if self.takeovers.has_open(self.account.pk) else interval_s
         if error_code in CREDENTIAL_CODES:
             return CREDENTIALS_WAIT_S
         step = BACK_OFF_S[min(self.failures, len(BACK_OFF_S)) - 1]
@@ -152,7 +173,17 @@ class Poller:
         while True:
             asked = time.monotonic()
             board = await self.poll_once()
-            await asyncio.sleep(max(0.0, asked + self.wait_s(board.feed.code) - time.monotonic()))
+            while not await self._rested(asked + self.wait_s(board.feed.code) - time.monotonic()):
+                pass
+
+    async def _rested(self, seconds: float) -> bool:
+        """Whether the pause went by undisturbed; False when a takeover began to wait for a list meanwhile."""
+        self._sooner.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._sooner.wait()
+            return False
+        return True
 
     async def _renew(self) -> None:
         """A beat every RENEW_S, so that silence means a lost poller and not a slow DeepCall."""
@@ -169,7 +200,7 @@ class Poller:
                 logger.warning("poller %s: cannot renew the lease: %s", self.account.name, error)
             self._still_leading()
             await self.publish(self.board, False)
-            await self._quietly(takeover.age, self.account.pk)
+            await self._move_takeovers(age, self.account.pk)
 
     async def _publish(self, new: Board) -> None:
         self._still_leading()
@@ -186,20 +217,24 @@ class Poller:
         unseen = {live.call.queue_key: live.call.queue_name or live.call.queue_id
                   for live in self.board.calls.values()
                   if live.call.queue_key and live.call.queue_key not in self._known_queues}
-        if unseen and await self._quietly(note_queues, self.account, unseen):
+        if unseen and await self._quietly(note_queues, self.account, unseen) is not None:
             self._known_queues |= unseen.keys()
         if time.monotonic() - self._saved_at >= SNAPSHOT_S:
             self._saved_at = time.monotonic()
             await self._quietly(save_board, self.board, self.account)
 
-    async def _quietly(self, work: Callable[..., object], *args: object) -> bool:
-        """Whether it could be written. With the database away polling and screens go on; the lease decides how long."""
+    async def _move_takeovers(self, work: Callable[..., int], *args: object) -> None:
+        if await self._quietly(work, *args):
+            self.takeovers.changed()
+
+    async def _quietly(self, work: Callable[..., T], *args: object) -> T | None:
+        """What comes of it; None when it could not be written. With the database away polling and screens go on; the
+        lease decides how long."""
         try:
-            await self.desk.run(work, *args)
+            return await self.desk.run(work, *args)
         except Exception as error:  # noqa: BLE001 - as above
             logger.warning("poller %s: cannot keep books: %s", self.account.name, error)
-            return False
-        return True
+            return None
 
     def _log_change(self, new: Board) -> None:
         old, feed = self.board.feed, new.feed

@@ -9,6 +9,7 @@ from django.conf import settings
 from queue_api.calls import Call
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+REF = re.compile(r"\d{1,12}-[A-Za-z0-9_-]{1,64}")  # what a reference of ours looks like
 
 
 def call_ref(account: int, call: Call) -> str:

@@ -16,10 +16,12 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard import words
 from dashboard.access import Audience, shown_number, shown_text
+from dashboard.agents import agent_ref
 from dashboard.board import LiveCall
 from dashboard.mirror import Card
+from dashboard.overlay import AttemptNews
 from dashboard.refs import call_ref
-from dashboard.takeover import CELLS, AttemptNews
+from dashboard.takeover_states import CELLS
 from queue_api.calls import CallState
 
 NONE = "–"
@@ -44,6 +46,7 @@ class Flags(msgspec.Struct, frozen=True):
     may_take_over: bool
     own_session: bool
     language: str
+    own_agent: bool = False
 
 
 class RowView(msgspec.Struct, frozen=True):
@@ -68,25 +71,36 @@ class RowView(msgspec.Struct, frozen=True):
 
 
 class CellView(msgspec.Struct, frozen=True):
-    """What `dashboard/_takeover.html` shows. `button`: none (no right), ready, or off (aria-disabled)."""
+    """What `dashboard/_takeover.html` shows. `button`: none (no right), ready, or off (aria-disabled).
+
+    `rings`: whose phone it will be: "you", "line" (named by `line`), or "session" (an own one is missing). `since`:
+    for how long it has been asked or looked for, epoch ms. `agent_ref`: who has the call now. `attempt`: waits for a
+    verdict.
+    """
 
     ref: str
     state: str
     rev: int
     button: str
     line: str = ""
+    rings: str = "line"
+    arm: bool = False
     code: str = ""
     title: Promise | str = ""
     vendor_message: str = ""
     advice: Promise | str = ""
     actor: str = ""
     since: int | None = None
+    agent_ref: str = ""
+    attempt: int | None = None
+    actor_id: int | None = None
 
 
 def flags_for(audience: Audience, account: int) -> Flags:
     return Flags(
         full_numbers=audience.full_numbers, may_take_over=audience.may_take_over,
-        own_session=account in audience.own_sessions, language=audience.language,
+        own_session=account in audience.own_sessions, own_agent=account in audience.own_agents,
+        language=audience.language,
     )
 
 
@@ -99,8 +113,8 @@ def row_html(card: Card, live: LiveCall, news: AttemptNews | None, flags: Flags,
 @lru_cache(maxsize=40_000)
 def _row_html(card: Card, live: LiveCall, news: AttemptNews | None, shown: bool, flags: Flags) -> str:
     ref = call_ref(card.pk, live.call)
-    context = {"row": _row_view(card, live, ref, flags), "cell": _cell(card, ref, news, shown, flags)}
     with translation.override(flags.language):
+        context = {"row": _row_view(card, live, ref, flags), "cell": _cell(card, ref, news, shown, flags)}
         return get_template("dashboard/_row.html").render(context).strip()
 
 
@@ -124,18 +138,32 @@ def cell_view(card: Card, ref: str, news: AttemptNews | None, flags: Flags, now:
     return _cell(card, ref, news, news.shown(now) if news else False, flags)
 
 
+def idle_cell(card: Card, ref: str, rev: int, flags: Flags) -> CellView:
+    """The cell with nothing to tell, and what the button will do."""
+    return CellView(
+        ref=ref, state="idle", rev=rev, button="ready" if flags.may_take_over else "none",
+        line=card.line or card.name, rings=_rings(card, flags), arm=card.arm_first,
+    )
+
+
+def _rings(card: Card, flags: Flags) -> str:
+    if card.own_session_required and not flags.own_session:
+        return "session"
+    return "you" if flags.own_session or (card.taking and flags.own_agent) else "line"
+
+
 def _cell(card: Card, ref: str, news: AttemptNews | None, shown: bool, flags: Flags) -> CellView:
-    button = "none" if not flags.may_take_over else "off" if news and news.is_open else "ready"
-    line = "" if flags.own_session else card.line or card.name  # whose phone: as named, else the account's
+    idle = idle_cell(card, ref, 0 if news is None else 2 * news.version + 1, flags)
     if news is None or not shown:
-        rev = 0 if news is None else 2 * news.version + 1
-        return CellView(ref=ref, state="idle", rev=rev, button=button, line=line)
+        return idle
     said = words.outcome(news)
     message = shown_text(news.message, Audience(full_numbers=flags.full_numbers), news.caller_last4)
-    return CellView(
-        ref=ref, state=CELLS[news.state], rev=2 * news.version, button=button, line=line, code=news.code,
-        title=said.title, vendor_message=message if said.show_message else "", advice=said.advice,
-        actor=news.actor_name, since=news.began if CELLS[news.state] == "pending" else None,
+    return msgspec.structs.replace(
+        idle, state=CELLS[news.state], rev=2 * news.version, code=news.code, title=said.title, advice=said.advice,
+        button="off" if news.is_open and flags.may_take_over else idle.button, actor=news.actor_name,
+        vendor_message=message if said.show_message else "", since=news.began if news.is_open else None,
+        agent_ref=agent_ref(card.pk, news.agent_id) if news.agent_id else "", actor_id=news.actor_id,
+        attempt=news.id if news.state == "abandoned" and not news.verdict else None,
     )
 
 

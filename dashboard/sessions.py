@@ -78,6 +78,8 @@ def _move(hub: Hub, member: Member, viewer: Viewer | None) -> None:
         member.close(REVOKED)
     elif viewer is not None and viewer.audience != member.viewer.audience:
         hub.move(member, viewer)
+    elif viewer is not None:
+        member.viewer = viewer
 
 
 def holders_of(hub: Hub) -> tuple[list[Holder], dict[int, str]]:

@@ -48,7 +48,8 @@ def load_board(account: Account) -> Board | None:
         return None
 
 
-def note_queues(account: Account, names: dict[str, str]) -> None:
-    """Makes rows for queues seen for the first time, so that an administrator can give them to people."""
+def note_queues(account: Account, names: dict[str, str]) -> int:
+    """Makes rows for queues seen for the first time, so that an administrator can give them to people. How many."""
     rows = [Queue(account=account, key=key, name=name[:120]) for key, name in names.items()]
     Queue.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)

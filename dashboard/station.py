@@ -23,6 +23,7 @@ from dashboard.layer import Layer, Message
 from dashboard.mirror import Mirror, mirror, read_news
 from dashboard.offloop import Desk
 from dashboard.poll_desk import PollDesk
+from dashboard.reconcile import age_unpolled
 from dashboard.snapshots import pack, unpack
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Station:
         self.layer = Layer()
         self.holder = secrets.token_hex(8)
         self.draining = False
-        self.polls = PollDesk(self.publish, self.holder)
+        self.polls = PollDesk(self.publish, self.holder, self)
         self.desk = Desk("station")
         self.loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
@@ -90,6 +91,13 @@ class Station:
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._ring_here)
 
+    # What pollers ask and tell of takeovers (`poller.Takeovers`).
+    def has_open(self, account: int) -> bool:
+        return self.mirror.overlay.has_open(account)
+
+    def changed(self) -> None:
+        self.ring()
+
     def signed_out(self, session_key: str) -> None:
         """Closes the sockets of a session that has ended, here and in the other processes. From any thread."""
         loop = self.loop
@@ -124,7 +132,10 @@ class Station:
         """One reading: newer boards and attempts; pollers and rights after a change of configuration."""
         try:
             positions = {pk: board.position for pk, board in self.mirror.boards.items()}
-            self.mirror.take(await self.desk.run(read_news, positions, self.mirror.version))
+            news = await self.desk.run(read_news, positions, self.mirror.overlay.version)
+            self.mirror.take(news)
+            if news.attempts:
+                self.polls.hurry()
             changed = self.mirror.generations.get(CONFIG, 0) != self._config_seen
             if changed and not self.draining:
                 await self.polls.update()
@@ -137,6 +148,8 @@ class Station:
 
     async def _sweep(self, rights_too: bool) -> None:
         self._swept_at = time.monotonic()
+        if await self.desk.run(age_unpolled):
+            self.ring()
         holders, languages = sessions.holders_of(self.hub)
         if holders:
             sessions.carry_out(self.hub, await self.desk.run(sessions.judge, holders, languages, rights_too))

@@ -1,19 +1,15 @@
 """Takeover attempts: record -> upstream -> outcome. The only place that changes an attempt's state.
 
-    intent ──> sent ──> accepted | refused | busy | unknown | not-sent
-       └─────> not-sent                       unknown ──(2 min)──> abandoned
-
-The row of the intent is committed before DeepCall is asked, the outcome after; every transition names the state it
-starts from, so whoever comes second changes nothing. At most one attempt per call is open (a database constraint).
-Never sent twice: the client repeats only what proves that nothing happened.
+The row of the intent is committed before DeepCall is asked, the outcome after. Which event leads where is the table of
+`dashboard/takeover_states.py`; every transition names the state it starts from, so whoever comes second changes
+nothing. At most one attempt per call is open (a database constraint). Each change is a line of the record, written in
+the same transaction: what cannot be recorded does not happen.
 """
 
 import secrets
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -22,51 +18,15 @@ from dashboard import audit, generation
 from dashboard.access import Audience, Viewer, last4, shown_text
 from dashboard.board import LiveCall
 from dashboard.models import TakeoverAttempt
+from dashboard.overlay import AttemptNews
+from dashboard.takeover_states import Event, State, event_of, stays_open, ways
 from queue_api.client import Accepted
-from queue_api.errors import Busy, NotSent, QueueApiError, Refused, RequestInvalid
+from queue_api.errors import QueueApiError, RequestInvalid, Try
 from queue_api.models import Account
 from queue_api.naming import TakeoverTarget
 
-State = TakeoverAttempt.State
-
 PER_PERSON, PER_ACCOUNT, WINDOW_S = 10, 60, 60
-INTENT_LIMIT_S, SENT_LIMIT_S, UNKNOWN_LIMIT_S, ACCEPTED_LIMIT_S = 20, 20, 120, 30
-SHOWN_S = 60  # how long an outcome stays on the row
-
-# state -> what the cell is called; whether it blocks others is the row's `is_open`
-CELLS: dict[str, str] = {
-    State.INTENT: "pending", State.SENT: "pending", State.ACCEPTED: "accepted", State.CONFIRMED: "confirmed",
-    State.REFUSED: "refused", State.BUSY: "busy", State.NOT_SENT: "not-sent", State.UNKNOWN: "unknown",
-    State.NOT_CONFIRMED: "not-confirmed", State.ENDED: "ended", State.ABANDONED: "abandoned",
-}
-OPEN = frozenset({State.INTENT, State.SENT, State.ACCEPTED, State.UNKNOWN})
-
-
-class AttemptNews(msgspec.Struct, frozen=True):
-    """An attempt as screens show it. Times in epoch ms; `version` grows with every change of any attempt."""
-
-    id: int
-    account: int
-    call_key: str
-    call_ref: str
-    state: str
-    is_open: bool
-    version: int
-    code: str
-    message: str
-    reason: str
-    actor_id: int
-    actor_name: str
-    caller_last4: str
-    began: int
-    changed: int
-
-    def shown(self, now: int) -> bool:
-        return self.is_open or now - self.changed < SHOWN_S * 1000
-
-    def rev(self, now: int) -> int:
-        """Grows with every change, the outcome's disappearance after SHOWN_S included."""
-        return 2 * self.version + (0 if self.shown(now) else 1)
+RETRY_LIMIT_S = WINDOW_S  # a longer wait than that is not DeepCall's to demand
 
 
 class AlreadyOpen(Exception):
@@ -78,11 +38,11 @@ class AlreadyOpen(Exception):
 
 
 class TooMany(Exception):
-    """Over the limit; `wait_s` until the next one may be tried."""
+    """Over the limit; `wait_s` until the next one may be tried. `by_deepcall`: it asked for the wait, not we."""
 
-    def __init__(self, wait_s: int) -> None:
+    def __init__(self, wait_s: int, by_deepcall: bool = False) -> None:
         super().__init__(f"wait {wait_s} s")
-        self.wait_s = wait_s
+        self.wait_s, self.by_deepcall = wait_s, by_deepcall
 
 
 def clean_key(text: str) -> str:
@@ -92,30 +52,31 @@ def clean_key(text: str) -> str:
 
 
 def same_click(user_id: int, key: str) -> TakeoverAttempt | None:
-    return TakeoverAttempt.objects.filter(actor_id=user_id, key=key).first()
+    return TakeoverAttempt.objects.filter(actor_id=user_id, key=key).select_related("account").first()
 
 
 def begin(viewer: Viewer, account: Account, live: LiveCall, ref: str, key: str, *, target: TakeoverTarget,
-          own_session: bool, address: str | None) -> TakeoverAttempt:
-    """Commits the intent and its audit line; nothing has been sent yet.
+          own_session: bool, source: audit.Source) -> TakeoverAttempt:
+    """Commits the intent and its line in the record; nothing has been sent yet.
 
     Raises AlreadyOpen when another attempt on this call is open, TooMany over the limits.
     """
+    call = live.call
     attempt = TakeoverAttempt(
-        key=key, actor=User(pk=viewer.user_id), actor_name=viewer.name, account=account, call_key=live.call.key,
-        call_ref=ref, call_id=live.call.call_id, queue_key=live.call.queue_key,
-        caller_last4=last4(live.call.caller), agent_before=live.call.agent_id, agentid_sent=target.agentid,
-        own_session=own_session, address=address,
+        key=key, actor=User(pk=viewer.user_id), actor_name=viewer.name, account=account, call_key=call.key,
+        call_ref=ref, call_id=call.call_id, queue_key=call.queue_key, caller_last4=last4(call.caller),
+        agent_before=call.agent_id, agent_before_name=call.agent_name, agentid_sent=target.agentid,
+        own_session=own_session, address=source.address, session_mark=source.session,
     )
     try:
         with transaction.atomic():
             attempt.version = generation.bump(generation.TAKEOVER)
             attempt.save(force_insert=True)
             _check_limits(viewer.user_id, account.pk)
-            _record(attempt, "takeover.intent", queue=attempt.queue_key, caller_last4=attempt.caller_last4,
-                    agent_before=attempt.agent_before, own_session=own_session, address=address)
+            _record(attempt, "takeover.intent", agent_before=attempt.agent_before, agentid_sent=target.agentid,
+                    own_session=own_session)
     except IntegrityError:
-        first = _who_was_first(viewer.user_id, account.pk, live.call.key, key)
+        first = _who_was_first(viewer.user_id, account.pk, call.key, key)
         if first is None:  # the record itself cannot be written
             raise
         return first
@@ -127,7 +88,7 @@ def _who_was_first(user_id: int, account: int, call_key: str, key: str) -> Takeo
     twin = same_click(user_id, key)
     if twin is not None:
         return twin
-    others = TakeoverAttempt.objects.filter(account_id=account, call_key=call_key)
+    others = TakeoverAttempt.objects.filter(account_id=account, call_key=call_key).select_related("account")
     if (other := others.order_by("is_open", "version").last()) is not None:
         raise AlreadyOpen(other)
     return None
@@ -142,85 +103,79 @@ def _check_limits(user_id: int, account: int) -> None:
         oldest_first = list(attempts.order_by("created_at").values_list("created_at", flat=True)[: most + 1])
         if len(oldest_first) > most:
             raise TooMany(max(1, WINDOW_S - int((now - oldest_first[0]).total_seconds())))
+    asked_to_wait = recent.filter(account=account, retry_at__gt=now).order_by("retry_at").last()
+    if asked_to_wait is not None and asked_to_wait.retry_at is not None:
+        raise TooMany(int((asked_to_wait.retry_at - now).total_seconds()) + 1, by_deepcall=True)
 
 
-def move(attempt: TakeoverAttempt, start: Sequence[str], to: str, **values: Any) -> bool:
-    """One transition with its audit line. False when the attempt was no longer in `start`: then nothing changed."""
+def move(attempt: TakeoverAttempt, event: Event, detail: dict[str, Any] | None = None, **values: Any) -> bool:
+    """What `event` does to the attempt, with its line in the record. False when it does nothing to it any more.
+
+    `values` are written to the row, `detail` only to the record.
+    """
     with transaction.atomic():
         version = generation.bump(generation.TAKEOVER)
-        changed = TakeoverAttempt.objects.filter(pk=attempt.pk, state__in=start).update(
-            state=to, is_open=to in OPEN, version=version, changed_at=timezone.now(), **values
-        )
-        if changed:
-            shown = {name: value for name, value in values.items() if name in ("code", "message", "reason", "tries")}
-            if "message" in shown:  # DeepCall may repeat the number, and the record outlives its deadline
-                shown["message"] = shown_text(shown["message"], Audience(), attempt.caller_last4)
-            _record(attempt, f"takeover.{to}", **shown)
+        to = next((to for start, to in ways(event) if _moved(attempt, start, event, to, version, values)), None)
+        if to is not None:
+            _record(attempt, f"takeover.{to}", event=str(event), **_told(values), **(detail or {}))
     attempt.refresh_from_db()
-    return bool(changed)
+    return to is not None
+
+
+def _moved(attempt: TakeoverAttempt, start: str, event: Event, to: State, version: int, values: dict[str, Any]) -> bool:
+    return bool(TakeoverAttempt.objects.filter(pk=attempt.pk, state=start, is_open=True).update(
+        state=to, is_open=stays_open(to, event), version=version, changed_at=timezone.now(), **values))
+
+
+def _told(values: dict[str, Any]) -> dict[str, Any]:
+    names = ("code", "message", "reason", "agent_after", "agent_after_name")
+    return {name: value for name, value in values.items() if name in names and value}
 
 
 def mark_sent(attempt: TakeoverAttempt) -> bool:
-    return move(attempt, [State.INTENT], State.SENT, sent_at=timezone.now())
+    return move(attempt, Event.SENDING, sent_at=timezone.now())
 
 
 def settle(attempt: TakeoverAttempt, outcome: Accepted | QueueApiError) -> bool:
-    """Writes down what is known after asking. Anything not proven is unknown."""
-    state, reason = _class_of(outcome)
-    values = {"message": outcome.message[:300], "tries": outcome.tries, "reason": reason}
-    code = "" if isinstance(outcome, Accepted) else outcome.code
-    late = [] if state == State.UNKNOWN else [State.UNKNOWN]  # age may have been quicker; an answer still counts
-    return move(attempt, [State.INTENT, State.SENT, *late], state, code=code, **values)
+    """Writes down what is known after asking. False: age or a list was quicker; what came is on record all the same."""
+    event, now = event_of(outcome), timezone.now()
+    values: dict[str, Any] = {
+        "code": "" if isinstance(outcome, Accepted) else outcome.code, "message": outcome.message[:300],
+        "tries": outcome.tries, "tried_until": now,
+    }
+    if event is Event.NOTHING_WENT_OUT:
+        values["reason"] = "set-up" if isinstance(outcome, RequestInvalid) else "no-connection"
+    if isinstance(outcome, QueueApiError) and outcome.retry_after_s:
+        values["retry_at"] = now + timedelta(seconds=min(outcome.retry_after_s, RETRY_LIMIT_S))
+    detail = {"tries": [_told_try(one, attempt.caller_last4) for one in outcome.log]}
+    if move(attempt, event, detail, **values):
+        return True
+    with transaction.atomic():
+        _record(attempt, "takeover.late-answer", **{"event": str(event), **_told(values), **detail})
+    return False
+
+
+def _told_try(one: Try, ending: str) -> dict[str, Any]:
+    return {"code": one.code, "message": shown_text(one.message, Audience(), ending), "ms": one.took_ms}
 
 
 def not_sent(attempt: TakeoverAttempt, reason: str, message: str = "") -> bool:
-    return move(attempt, [State.INTENT], State.NOT_SENT, reason=reason, message=message[:300])
+    return move(attempt, Event.HELD_BACK, reason=reason, message=message[:300])
 
 
-def _class_of(outcome: Accepted | QueueApiError) -> tuple[str, str]:
-    if isinstance(outcome, Accepted):
-        return State.ACCEPTED, ""
-    table: list[tuple[type[QueueApiError], str, str]] = [
-        (Busy, State.BUSY, ""), (Refused, State.REFUSED, ""),
-        (RequestInvalid, State.NOT_SENT, "set-up"), (NotSent, State.NOT_SENT, "no-connection"),
-    ]
-    for kind, state, reason in table:
-        if isinstance(outcome, kind):
-            return state, reason
-    return State.UNKNOWN, ""
+def judge(attempt: TakeoverAttempt, verdict: str, by: str, source: audit.Source) -> bool:
+    """A person says what became of an abandoned takeover. The first one counts; False for any later one."""
+    with transaction.atomic():
+        version = generation.bump(generation.TAKEOVER)
+        judged = TakeoverAttempt.objects.filter(pk=attempt.pk, state=State.ABANDONED, verdict="").update(
+            verdict=verdict, verdict_by=by, version=version, changed_at=timezone.now())
+        if judged:
+            _record(attempt, "takeover.judged", source=source, by=by, verdict=verdict)
+    attempt.refresh_from_db()
+    return bool(judged)
 
 
-def age(account: int) -> int:
-    """Moves on what was left behind: by a crash, a lost answer, or because nobody could tell. Count of changes.
-
-    Called by the lease holder only. A later list may still tell more; this only keeps a row from blocking for ever.
-    """
-    now = timezone.now()
-    rules = [
-        (State.INTENT, INTENT_LIMIT_S, State.NOT_SENT, {"reason": "interrupted"}),
-        (State.SENT, SENT_LIMIT_S, State.UNKNOWN, {"reason": "interrupted"}),
-        (State.UNKNOWN, UNKNOWN_LIMIT_S, State.ABANDONED, {}),
-    ]
-    changes = 0
-    for start, limit_s, to, values in rules:
-        old = TakeoverAttempt.objects.filter(
-            account=account, state=start, changed_at__lt=now - timedelta(seconds=limit_s))
-        changes += sum(move(attempt, [start], to, **values) for attempt in old)
-    return changes + _close_accepted(account, now - timedelta(seconds=ACCEPTED_LIMIT_S))
-
-
-def _close_accepted(account: int, before: Any) -> int:
-    """An accepted takeover blocks others for ACCEPTED_LIMIT_S; then it is an outcome like any other."""
-    old = list(TakeoverAttempt.objects.filter(
-        account=account, state=State.ACCEPTED, is_open=True, changed_at__lt=before).values_list("pk", flat=True))
-    for pk in old:
-        with transaction.atomic():
-            version = generation.bump(generation.TAKEOVER)
-            TakeoverAttempt.objects.filter(pk=pk, state=State.ACCEPTED, is_open=True).update(
-                is_open=False, version=version)
-    return len(old)
-
-
+# ── news for the screens ───────────────────────────────────────────────────────────────────────────
 def news_since(version: int, limit: int = 2000) -> list[AttemptNews]:
     """Attempts changed after `version`, oldest change first; at a cold start those of the last day."""
     rows = TakeoverAttempt.objects.filter(version__gt=version)
@@ -234,11 +189,22 @@ def news_of(attempt: TakeoverAttempt) -> AttemptNews:
         id=attempt.pk, account=attempt.account_id, call_key=attempt.call_key, call_ref=attempt.call_ref,
         state=attempt.state, is_open=attempt.is_open, version=attempt.version, code=attempt.code,
         message=attempt.message, reason=attempt.reason, actor_id=attempt.actor_id, actor_name=attempt.actor_name,
-        caller_last4=attempt.caller_last4, began=int(attempt.created_at.timestamp() * 1000),
-        changed=int(attempt.changed_at.timestamp() * 1000),
+        caller_last4=attempt.caller_last4, began=_ms(attempt.created_at), changed=_ms(attempt.changed_at),
+        key=attempt.key, own_session=attempt.own_session, agent=attempt.agent_after_name or attempt.agent_after,
+        agent_id=attempt.agent_after, verdict=attempt.verdict, verdict_by=attempt.verdict_by,
+        wait_until=_ms(attempt.retry_at) if attempt.retry_at else None,
     )
 
 
-def _record(attempt: TakeoverAttempt, kind: str, **detail: Any) -> None:
+def _ms(moment: Any) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _record(attempt: TakeoverAttempt, kind: str, source: audit.Source | None = None, **detail: Any) -> None:
+    """Every line says by itself who, which call and from where; a number in DeepCall's words is cut to its end."""
+    if "message" in detail:  # the record outlives the privacy deadline
+        detail["message"] = shown_text(detail["message"], Audience(), attempt.caller_last4)
+    source = source or audit.Source(attempt.address, attempt.session_mark)
     audit.record(kind, actor=attempt.actor_name, account=attempt.account.name, call_ref=attempt.call_ref,
-                 attempt_id=attempt.pk, **detail)
+                 attempt_id=attempt.pk, caller_last4=attempt.caller_last4, queue=attempt.queue_key,
+                 **source.detail(), **detail)

@@ -2,13 +2,15 @@ from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from dashboard import health, views, wall_views
+from dashboard import health, person_views, views, wall_views
 from dashboard.first_run import set_up_first
 
 urlpatterns = [
     path("", set_up_first(views.board), name="board"),
     path("setup/", views.set_up, name="setup"),
     path("takeover/", views.takeover_call, name="takeover"),
+    path("takeover/verdict/", views.judge_takeover, name="takeover-verdict"),
+    path("me/", person_views.own_session, name="own-session"),
     path("accounts/login/", set_up_first(auth_views.LoginView.as_view(redirect_authenticated_user=True)), name="login"),
     path("admin/login/", set_up_first(admin.site.login)),  # before the admin's own, which stands behind it
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),

@@ -20,13 +20,20 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard import first_run
 from dashboard.access import Viewer, viewer_of
-from dashboard.asking import Answer, take_over
+from dashboard.answering import Answer, nothing_sent
+from dashboard.asking import take_over
+from dashboard.audit import Source
 from dashboard.clock import now_ms
 from dashboard.forms import FirstAdministratorForm
 from dashboard.frames import picture
 from dashboard.mirror import mirror
+from dashboard.models import TakeoverAttempt
+from dashboard.notices import notice_of
 from dashboard.rows import with_elapsed
 from dashboard.setup import steps
+from dashboard.station import station
+from dashboard.takeover import judge, news_of
+from dashboard.takeover_states import State
 
 
 def viewer_for(request: HttpRequest) -> Viewer | None:
@@ -99,16 +106,49 @@ def client_address(request: HttpRequest) -> str | None:
         return None
 
 
+def source_of(request: HttpRequest) -> Source:
+    return Source.of(client_address(request), request.session.session_key)
+
+
 @require_POST
 @never_cache
 def takeover_call(request: HttpRequest) -> HttpResponse:
     """Answers the cell's HTML and a notice: 200 settled, 202 open, 403, 404, 409, 429, 503 (interface of the page)."""
     viewer = viewer_for(request)
     if viewer is None:
-        return _answer(request, Answer(HTTPStatus.FORBIDDEN, title=_("Signed out"), advice=_(
-            "Nothing was sent. Sign in and try again."), state="not-sent"))
-    answer = take_over(viewer, request.POST.get("call", ""), request.POST.get("key", ""), client_address(request))
-    return _answer(request, answer)
+        return _answer(request, nothing_sent(HTTPStatus.FORBIDDEN, _("Signed out"), _(
+            "Nothing was sent. Sign in and try again.")))
+    return _answer(request, take_over(viewer, request.POST.get("call", ""), request.POST.get("key", ""),
+                                      source_of(request)))
+
+
+@require_POST
+@never_cache
+def judge_takeover(request: HttpRequest) -> HttpResponse:
+    """The verdict on a takeover whose outcome was never known, by the person who clicked or an administrator."""
+    viewer = viewer_for(request)
+    attempt = _judged_by(request, viewer) if viewer else None
+    if viewer is None or attempt is None:
+        return _answer(request, nothing_sent(HTTPStatus.NOT_FOUND, _("Not found"), _(
+            "There is no takeover of yours to say that about.")))
+    verdict = request.POST.get("verdict", "")
+    if verdict not in TakeoverAttempt.Verdict.values:
+        return _answer(request, nothing_sent(HTTPStatus.BAD_REQUEST, _("Not understood"), _(
+            "Say whether the call moved or not.")))
+    if judge(attempt, verdict, viewer.name, source_of(request)):
+        station.ring()
+    notice = notice_of(news_of(attempt), viewer) if attempt.actor_id == viewer.user_id else None
+    return _answer(request, Answer(HTTPStatus.OK, notice=notice))
+
+
+def _judged_by(request: HttpRequest, viewer: Viewer) -> TakeoverAttempt | None:
+    number = request.POST.get("attempt", "")
+    attempts = TakeoverAttempt.objects.filter(state=State.ABANDONED).select_related("account")
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        return None
+    if not viewer.judges:
+        attempts = attempts.filter(actor_id=viewer.user_id)
+    return attempts.filter(pk=int(number)).first()
 
 
 def _answer(request: HttpRequest, answer: Answer) -> HttpResponse:
@@ -124,7 +164,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A stale page: said where the click was, never a bare 403."""
     if not request.headers.get("HX-Request"):
         return render(request, "403_csrf.html", {"reason": reason}, status=HTTPStatus.FORBIDDEN)
-    return _answer(request, Answer(HTTPStatus.FORBIDDEN, title=_("Nothing was sent"), state="not-sent", advice=_(
+    return _answer(request, nothing_sent(HTTPStatus.FORBIDDEN, _("Nothing was sent"), _(
         "This page is from an earlier sign-in. Reload it and try again.")))
 
 

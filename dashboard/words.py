@@ -1,13 +1,15 @@
 """What is said about takeovers and feeds. One place, translatable; the vendor's own words stand beside ours."""
 
+from collections.abc import Callable
+
 import msgspec
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.access import Audience, shown_text
 from dashboard.board import Board, Feed
-from dashboard.takeover import AttemptNews
-from queue_api.errors import advice
+from dashboard.overlay import AttemptNews
+from queue_api.errors import CREDENTIAL_CODES, RENEWABLE_CODES, advice
 
 Text = Promise | str
 
@@ -23,31 +25,78 @@ NOT_SENT: dict[str, Text] = {
     "old-board": _("The list is too old to act on. Nothing was sent; wait for a fresh one."),
     "no-connection": _("DeepCall could not be reached. Nothing was sent; you can try again."),
     "set-up": _("The account’s settings do not allow it. Nothing was sent; tell an administrator."),
+    "own-session": _("Here a takeover needs your own DeepCall session. Nothing was sent; enter yours first."),
     "interrupted": _("The server stopped before asking. Nothing was sent; you can try again."),
 }
 OUTCOMES: dict[str, Said] = {
-    "accepted": Said(_("Accepted by DeepCall"), _("The agent on the row shows whether it moved."), True),
-    "confirmed": Said(_("Moved"), "", False),
-    "not-confirmed": Said(_("Not confirmed"), _("DeepCall’s lists still show the old agent."), True),
     "ended": Said(_("Call ended"), _("It left the list before the outcome was known."), True),
-    "abandoned": Said(
-        _("Never known"), _("DeepCall gave no usable answer. Ask the agent whether the call moved."), True),
+    "not-confirmed": Said(_("Not confirmed"), _("DeepCall’s lists still show the old agent. You can try again."), True),
 }
+_ASKED = _("asking DeepCall")
+_LOOK = _("The agent on the row shows whether it moved.")
+_LOOKED = _("No list has shown a move so far. Ask the agent before you try again.")
+_NOT_KNOWN = _("It may have moved; Callboard looks for it in the next lists. Do not assume either way.")
+_NEVER_KNOWN = _("DeepCall gave no usable answer and its lists did not tell. Ask the agent whether the call moved.")
+_JUDGED = {"moved": _("It moved, says %(name)s."), "not-moved": _("It did not move, says %(name)s.")}
 
 
 def outcome(news: AttemptNews) -> Said:
-    """Title and advice for an attempt's state; never more certain than what is known."""
-    if news.state in ("intent", "sent"):
-        return Said(_("%(name)s is taking over") % {"name": news.actor_name}, _("asking DeepCall"), False)
+    """Title and advice for an attempt's state; never more certain than what is known. In the active language."""
     if news.state in OUTCOMES:
         return OUTCOMES[news.state]
-    if news.state == "not-sent":
-        return Said(_("Not sent"), NOT_SENT.get(news.reason, ""), news.reason in ("set-up", "no-connection"))
-    if news.state == "unknown":
-        return Said(_("Outcome not known"), _("It may have moved. Look at the list before you try again."), True)
-    known = advice("takeover", news.code) if news.code else None
+    return _SAID[news.state](news)
+
+
+def _pending(news: AttemptNews) -> Said:
+    return Said(_("%(name)s is taking over") % {"name": news.actor_name}, _ASKED, False)
+
+
+def _accepted(news: AttemptNews) -> Said:
+    return Said(_("Accepted by DeepCall"), _LOOK if news.is_open else _LOOKED)
+
+
+def _confirmed(news: AttemptNews) -> Said:
+    return Said(_("Now with %(agent)s") % {"agent": news.agent}, "", False)
+
+
+def _refused(news: AttemptNews) -> Said:
     title = _("Busy") if news.state == "busy" else _("Refused")
-    return Said(title, known.supervisor if known else "", True)
+    return Said(title, whose_credentials(news) or (advice("takeover", news.code).supervisor if news.code else ""))
+
+
+def _not_sent(news: AttemptNews) -> Said:
+    return Said(_("Not sent"), NOT_SENT.get(news.reason, ""), news.reason in ("set-up", "no-connection"))
+
+
+def _unknown(news: AttemptNews) -> Said:
+    return Said(_("Outcome not known"), _NOT_KNOWN)
+
+
+def _abandoned(news: AttemptNews) -> Said:
+    if news.verdict:
+        return Said(_("Never known"), _JUDGED[news.verdict] % {"name": news.verdict_by}, False)
+    return Said(_("Never known"), _NEVER_KNOWN)
+
+
+_SAID: dict[str, Callable[[AttemptNews], Said]] = {
+    "intent": _pending, "sent": _pending, "accepted": _accepted, "confirmed": _confirmed, "refused": _refused,
+    "busy": _refused, "not-sent": _not_sent, "unknown": _unknown, "abandoned": _abandoned,
+}
+
+
+def whose_credentials(news: AttemptNews) -> Text:
+    """Whose credentials DeepCall refused and who can mend it; empty when it refused something else."""
+    if news.state != "refused" or news.code not in CREDENTIAL_CODES:
+        return ""
+    known = advice("takeover", news.code)
+    if not news.own_session:
+        return _("DeepCall refused the account’s credentials, not %(name)s’s. An administrator mends it under "
+                 "Accounts.") % {"name": news.actor_name}
+    if news.code in RENEWABLE_CODES:
+        return _("DeepCall refused %(name)s’s own session, not the account’s. It must be renewed.") % {
+            "name": news.actor_name}
+    return _("%(advice)s It is about %(name)s’s own session, not the account’s.") % {
+        "advice": known.supervisor, "name": news.actor_name}
 
 
 HEALTH: dict[str, Text] = {

@@ -7,7 +7,6 @@ on a kept one, "closed while idle" and "acted, then cut" look the same. Bodies a
 
 import asyncio
 import json
-import random
 import ssl
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,6 @@ from queue_api.calls import Call, FieldMap, find_rows, parse_rows
 from queue_api.credentials import Credentials
 from queue_api.errors import (
     BUSY_CODE,
-    GONE_CODE,
     LIST,
     REFUSING_STATUSES,
     TAKEOVER,
@@ -36,14 +34,15 @@ from queue_api.errors import (
     QueueApiError,
     Refused,
     RequestInvalid,
+    Try,
     Untrusted,
 )
 from queue_api.naming import TakeoverTarget, check_target
+from queue_api.tries import Tries, ask
 
 LIST_DEADLINE_S, TAKEOVER_DEADLINE_S = 5.0, 12.0
 CONNECT_S = 3.0  # below the deadline, so that "never connected" is told from "never answered"
 LIST_CAP, TAKEOVER_CAP = 5 * 1024 * 1024, 64 * 1024
-BUSY_WAITS_S, BUSY_LIMIT_S = (0.5, 1.0), 8.0
 ROWS_CAP = 5_000  # no centre has more live calls; a list just under LIST_CAP could hold a million tiny rows
 SECRET_LENGTH = 6
 TAKEOVER_PATH = "queue/callTakeover"
@@ -89,13 +88,14 @@ class Accepted(msgspec.Struct, frozen=True):
 
     message: str
     tries: int
-    http_status: int = 200
+    log: tuple[Try, ...] = ()
 
 
 class Reply(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     date_ms: int | None
+    retry_after_s: int | None = None
 
 
 class QueueClient:
@@ -149,46 +149,23 @@ class QueueClient:
     async def take_over(self, target: TakeoverTarget) -> Accepted:
         """Asks DeepCall to move the call, within one deadline for all tries together.
 
-        Tried again only after 1501 (at most two more posts in BUSY_LIMIT_S) and once after errors that prove that
-        nothing was sent. Raises QueueApiError; NoUsableAnswer means it may have moved.
+        When it is asked again: `queue_api/tries.py`. Raises QueueApiError; NoUsableAnswer means it may have moved.
         """
         body = check_target(target) | self.upstream.credentials.for_takeover()
         _need_credentials(TAKEOVER, self.upstream.credentials.for_takeover())
-        attempt = _Tries()
+        tries = Tries()
         try:
-            accepted: Accepted = await self._within(
-                self.takeover_deadline_s, TAKEOVER, self._take_over, body, attempt)
+            message = await self._within(
+                self.takeover_deadline_s, TAKEOVER, ask, lambda: self._post_takeover(body), tries)
         except QueueApiError as error:
-            error.tries = max(1, attempt.count)
+            tries.ended(error.code, error.message)  # the deadline ends a try from outside
+            error.tries, error.log = max(1, tries.count), tuple(tries.log)
             raise
-        return accepted
+        return Accepted(message, tries.count, log=tuple(tries.log))
 
-    async def _take_over(self, body: dict[str, str], attempt: "_Tries") -> Accepted:
-        loop = asyncio.get_running_loop()
-        began, connected_again = loop.time(), False
-        while True:
-            attempt.count += 1
-            try:
-                reply = await self._post(self._takeovers, TAKEOVER, self._takeover_url, body, TAKEOVER_CAP)
-                answer = _understand(TAKEOVER, reply, outcome_of)
-                return Accepted(outcome_of(answer).message, attempt.count, reply.status)
-            except Busy:
-                wait = next(attempt.waits, None)
-                if wait is None or loop.time() - began + wait > BUSY_LIMIT_S:
-                    raise
-                attempt.was_busy = True
-                await asyncio.sleep(wait)
-            except NotSent as error:
-                if attempt.was_busy:  # an earlier post did go out, and 1501 is all that is known of it
-                    raise Busy(TAKEOVER, code=BUSY_CODE, message=error.message) from error
-                if connected_again or isinstance(error, Untrusted):
-                    raise
-                connected_again = True
-            except Refused as error:
-                if attempt.was_busy and error.code == GONE_CODE:  # our own first try may be what took it
-                    raise NoUsableAnswer(TAKEOVER, message=error.message, code=error.code,
-                                         http_status=error.http_status) from error
-                raise
+    async def _post_takeover(self, body: dict[str, str]) -> str:
+        reply = await self._post(self._takeovers, TAKEOVER, self._takeover_url, body, TAKEOVER_CAP)
+        return outcome_of(_understand(TAKEOVER, reply, outcome_of)).message
 
     async def _post_list(self, body: dict[str, Any]) -> Reply:
         try:
@@ -208,7 +185,7 @@ class QueueClient:
         try:
             async with http.stream("POST", url, content=content) as response:
                 answer = _without_secrets(await _read(endpoint, response, cap), body)
-                return Reply(response.status_code, answer, _date_ms(response))
+                return Reply(response.status_code, answer, _date_ms(response), _retry_after_s(response))
         except QueueApiError:
             raise
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
@@ -230,15 +207,6 @@ class _LeftBehind(ThreadPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         super().shutdown(wait=False, cancel_futures=True)
-
-
-class _Tries:
-    """How often one takeover was posted, and how long to wait after a 1501."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.was_busy = False
-        self.waits = iter([wait * random.uniform(0.5, 1.5) for wait in BUSY_WAITS_S])  # noqa: S311 - jitter
 
 
 class _Stale(NoUsableAnswer):
@@ -292,7 +260,8 @@ def _understand(endpoint: str, reply: Reply, outcome: Callable[[dict[str, Any]],
     """The answer of a success; every other one as its error."""
     status = reply.status
     if status in REFUSING_STATUSES:
-        raise Refused(endpoint, code=str(status), message=f"HTTP status {status}.", http_status=status)
+        raise Refused(endpoint, code=str(status), message=f"HTTP status {status}.", http_status=status,
+                      retry_after_s=reply.retry_after_s if status == 429 else None)
     if status != 200:
         raise NoUsableAnswer(endpoint, code=str(status), message=f"HTTP status {status}.", http_status=status)
     try:
@@ -334,6 +303,12 @@ def _date_ms(response: httpx.Response) -> int | None:
         return int(parsedate_to_datetime(response.headers["date"]).timestamp() * 1000)
     except (KeyError, ValueError, OverflowError):
         return None
+
+
+def _retry_after_s(response: httpx.Response) -> int | None:
+    """Whole seconds; the header's other form, a date, is left alone: it would need their clock."""
+    text = response.headers.get("retry-after", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
 
 
 def _need_credentials(endpoint: str, fields: dict[str, str]) -> None:

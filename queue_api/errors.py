@@ -24,17 +24,30 @@ BUSY_CODE = "1501"
 GONE_CODE = "1000"
 VENDOR_SIDE_CODES = frozenset({"1009", "1010", "1032"})
 CREDENTIAL_CODES = frozenset({"1014", "1015", "1020", "1039", "1043", "401", "403"})
+RENEWABLE_CODES = frozenset({"1014", "1020", "401"})  # a new session or token is what helps
 REFUSING_STATUSES = frozenset({401, 403, 404, 405, 413, 415, 422, 429})
 
 
+class Try(msgspec.Struct, frozen=True):
+    """One request of a takeover as it ended: `code` and `message` as in the error, "" for a plain success."""
+
+    code: str
+    message: str
+    took_ms: int
+
+
 class QueueApiError(Exception):
-    """`code`: DeepCall's, or the HTTP status, or "". `message`: the vendor's own words, or ours when it sent none."""
+    """`code`: DeepCall's, or the HTTP status, or "". `message`: the vendor's own words, or ours when it sent none.
+
+    `tries`: how often it was sent, `log`: each of them. `retry_after_s`: how long DeepCall asked to wait, if it did.
+    """
 
     def __init__(self, endpoint: str, *, message: str = "", code: str = "", http_status: int | None = None,
-                 tries: int = 1) -> None:
+                 tries: int = 1, log: tuple[Try, ...] = (), retry_after_s: int | None = None) -> None:
         super().__init__(f"{endpoint}: {code} {message}".strip())
         self.endpoint, self.message, self.code = endpoint, message, code
-        self.http_status, self.tries = http_status, tries
+        self.http_status, self.tries, self.log = http_status, tries, log
+        self.retry_after_s = retry_after_s
 
 
 class RequestInvalid(QueueApiError):
@@ -89,7 +102,8 @@ _CREDENTIALS = _("Renew the credentials in the account’s settings.")
 
 CODES: dict[tuple[str, str], Advice] = {
     (TAKEOVER, "1000"): Advice(
-        _("Call not found"), _("It has probably ended or been taken; the next list will show."),
+        _("Call not found"),
+        _("It has probably ended or been taken; the next list will show."),
         _("If this happens to calls that are live, check the credentials and how the account names calls.")),
     (LIST, "1000"): Advice(
         _("DeepCall does not accept the request"), _SET_UP,
@@ -112,12 +126,22 @@ CODES: dict[tuple[str, str], Advice] = {
     (ANY, "1501"): Advice(
         _("Busy"), _("DeepCall is still working on a similar request. Try again in a few seconds."),
         _("If it lasts, look for a second program that asks DeepCall with the same credentials.")),
-    (ANY, "1502"): Advice(
+    (LIST, "1502"): Advice(
         _("Invalid filter value"), _SET_UP, _("Correct the list request (filter) in the account’s settings.")),
+    (TAKEOVER, "1502"): Advice(
+        _("Invalid value in the takeover"), _SET_UP,
+        _("Check how the account names calls and what agentid means, then report it with the takeover’s number.")),
     (ANY, "401"): Advice(_("Not let in"), _SET_UP, _CREDENTIALS),
     (ANY, "403"): Advice(_("Not let in"), _SET_UP, _CREDENTIALS),
     (ANY, "404"): Advice(
         _("Address not found"), _SET_UP, _("Check the base URL and the list path in the account’s settings.")),
+    (ANY, "405"): Advice(
+        _("Not possible at this address"), _SET_UP, _("Check the base URL in the account’s settings.")),
+    (ANY, "408"): Advice(
+        _("DeepCall waited too long"), _VENDOR.supervisor, _("Check the network between here and DeepCall.")),
+    (ANY, "413"): Advice(_("Request too large"), _SET_UP, _("Shorten the list request in the account’s settings.")),
+    (ANY, "415"): Advice(_("Request in the wrong form"), _SET_UP, _OUR_FAULT),
+    (ANY, "422"): Advice(_("Request not understood"), _SET_UP, _OUR_FAULT),
     (ANY, "429"): Advice(
         _("Too many requests"), _("Wait a little, then try again."), _("Lengthen the account’s poll interval.")),
 }

@@ -65,6 +65,14 @@ class Account(models.Model):
         _("what agentid means"), max_length=10, choices=AgentMeaning.choices, default=AgentMeaning.ON_CALL,
         help_text=_("The vendor's page does not say. As an identifier of the call it is the agent who has it."),
     )
+    own_session_required = models.BooleanField(
+        _("own session required"), default=False,
+        help_text=_("A takeover then needs the supervisor's own DeepCall session; this account's is not used for it."),
+    )
+    arm_first = models.BooleanField(
+        _("arm first"), default=False,
+        help_text=_("The first click on a takeover button only arms it; a second one within 4 seconds asks DeepCall."),
+    )
     list_path = models.CharField(
         _("list path"), max_length=100, default="queue/list",
         help_text=_("Below /api/v2/. Inferred from the sibling endpoints: change it if yours differs."),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from dashboard.access import Audience, Scope
 from dashboard.board import Board, Feed, LiveCall
 from dashboard.mirror import Card, Mirror, News
-from dashboard.takeover import CELLS, OPEN, AttemptNews
+from dashboard.overlay import AttemptNews
+from dashboard.takeover_states import CELLS, OPEN
 from queue_api.calls import Call, CallState
 from queue_api.client import Listing
 

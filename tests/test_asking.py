@@ -11,12 +11,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.test import Client
+from django.utils import timezone
 
-from dashboard import asking, takeover
+from dashboard import asking, audit, takeover
 from dashboard.mirror import mirror, read_news
 from dashboard.models import AuditEvent, Queue, Seat, TakeoverAttempt
-from dashboard.takeover import State
+from dashboard.takeover_states import CELLS, OPEN, State
 from queue_api import client as queue_client
+from queue_api import tries
 from queue_api.calls import Call
 from queue_api.models import Account
 from tests.conftest import person
@@ -32,7 +34,7 @@ SLOTS = 32
 @pytest.fixture(autouse=True)
 def _beside_this_machine(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ALLOW_PRIVATE_UPSTREAM = True
-    monkeypatch.setattr(queue_client, "BUSY_WAITS_S", (0.01, 0.01))
+    monkeypatch.setattr(tries, "BUSY_WAITS_S", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -179,6 +181,51 @@ def test_the_accounts_way_of_naming_is_used(supervisor: User, account: Account, 
     assert deepcall.journal[0].json == {"ssid": "account-ssid", "callId": "c-1"}
 
 
+def test_where_an_own_session_is_required_nothing_goes_out_without_one(
+    supervisor: User, account: Account, deepcall: Peer, ref: str
+) -> None:
+    account.own_session_required = True
+    account.save()
+    client = signed_in(supervisor)
+    response = click(client, ref)
+    assert (response.status_code, the_attempt().state, the_attempt().reason) == (200, State.NOT_SENT, "own-session")
+    assert deepcall.journal == []
+    assert 'href="/me/"' in text(response)
+    seat_of(supervisor, ssid="own-ssid")
+    assert click(client, ref).status_code == 200
+    assert [asked.json["ssid"] for asked in deepcall.journal] == ["own-ssid"]
+
+
+def test_an_own_session_that_deepcall_refuses_is_said_to_be_ones_own_and_where_to_renew_it(
+    supervisor: User, deepcall: Peer, ref: str
+) -> None:
+    seat_of(supervisor, ssid="own-ssid")
+    deepcall.script = [error(1014, "Token expired")]
+    client = signed_in(supervisor)
+    said = text(click(client, ref))
+    assert "Sita’s own session, not the account’s" in said
+    assert 'href="/me/"' in said
+    seat = supervisor.seats.get()
+    assert (seat.ssid_refused_code, seat.ssid_refused_at is not None) == ("1014", True)
+    page = text(client.get("/me/"))
+    assert "DeepCall refused this session (code 1014: Token invalid or expired)" in page
+    assert "Renew" in page
+    seat_of(supervisor, ssid="fresh-ssid")
+    assert "refused" not in text(client.get("/me/"))
+
+
+def test_the_accounts_refused_credentials_are_the_administrators_to_mend(
+    supervisor: User, admin: User, deepcall: Peer, ref: str
+) -> None:
+    deepcall.script = [error(1014, "Token expired")]
+    said = text(click(signed_in(supervisor), ref))
+    assert "the account’s credentials, not Sita’s" in said
+    assert 'href="/me/"' not in said
+    assert "/admin/" not in said
+    assert "/admin/queue_api/account/" in text(click(signed_in(admin), ref))
+    assert supervisor.seats.get().ssid_refused_code == ""
+
+
 # ── what DeepCall said ─────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(("script", "status", "state", "code", "posts"), [
     ([error(1000, "Live call not found or invalid")], 200, State.REFUSED, "1000", 1),
@@ -206,7 +253,7 @@ def test_what_deepcall_said_is_on_the_row_and_in_the_record(
     said, attempt = text(response), the_attempt()
     assert (response.status_code, attempt.state, attempt.code, attempt.tries) == (status, state, code, posts)
     assert len(deepcall.journal) == posts
-    assert f'data-takeover="{takeover.CELLS[state]}"' in said
+    assert f'data-takeover="{CELLS[state]}"' in said
     assert (f'data-code="{code}"' in said) == bool(code)
     assert ('aria-disabled="true"' in said) == attempt.is_open
     assert kinds()[-1] == f"takeover.{state}"
@@ -327,7 +374,20 @@ def test_a_foreign_call_and_a_missing_one_are_answered_alike(outsider: User, dee
     assert foreign[0] == 404
     assert ref not in foreign[1]
     assert deepcall.journal == []
-    assert kinds() == []
+    lines = AuditEvent.objects.order_by("seq")
+    assert [(line.kind, line.actor_name, line.call_ref) for line in lines] == [
+        ("takeover.denied", "Ola", ref), ("takeover.denied", "Ola", "1-no-such-call")]
+
+
+def test_nobody_fills_the_record_with_refused_clicks(outsider: User, deepcall: Peer, ref: str) -> None:
+    client = signed_in(outsider)
+    assert {click(client, ref).status_code for _ in range(15)} == {404}
+    assert kinds() == ["takeover.denied"] * audit.DENIALS
+
+
+def test_a_made_up_reference_is_not_written_down(outsider: User, deepcall: Peer) -> None:
+    click(signed_in(outsider), "+919812345678 <b>")
+    assert AuditEvent.objects.get().call_ref == ""
 
 
 def test_without_the_right_nothing_is_sent_though_the_post_came(observer: User, deepcall: Peer, ref: str) -> None:
@@ -336,8 +396,8 @@ def test_without_the_right_nothing_is_sent_though_the_post_came(observer: User, 
     assert deepcall.journal == []
     assert not TakeoverAttempt.objects.exists()
     line = AuditEvent.objects.get()
-    assert (line.kind, line.actor_name, line.call_ref, line.detail) == (
-        "takeover.denied", "Omar", ref, {"address": "127.0.0.1"})
+    assert (line.kind, line.actor_name, line.call_ref, line.detail["address"]) == (
+        "takeover.denied", "Omar", ref, "127.0.0.1")
 
 
 def test_a_right_that_was_just_taken_away_is_gone(supervisor: User, deepcall: Peer, ref: str) -> None:
@@ -447,7 +507,7 @@ def test_a_click_without_a_key_is_a_click(supervisor: User, deepcall: Peer, ref:
     assert len(deepcall.journal) == 2
 
 
-@pytest.mark.parametrize("state", sorted(takeover.OPEN))
+@pytest.mark.parametrize("state", sorted(OPEN))
 def test_while_anothers_attempt_is_open_their_name_is_the_answer(
     supervisor: User, sales: Queue, deepcall: Peer, ref: str, state: str
 ) -> None:
@@ -457,7 +517,7 @@ def test_while_anothers_attempt_is_open_their_name_is_the_answer(
     response = click(signed_in(second), ref)
     assert response.status_code == 409
     assert "Sita is taking this over" in text(response)
-    assert f'data-takeover="{takeover.CELLS[state]}"' in text(response)
+    assert f'data-takeover="{CELLS[state]}"' in text(response)
     assert 'aria-disabled="true"' in text(response)
     assert len(deepcall.journal) == 1
 
@@ -547,6 +607,20 @@ def test_the_eleventh_click_in_a_minute_is_told_when_to_try_again(
     assert "Nothing was sent" in text(response)
     assert f'id="t-cell-{ref}" data-takeover="not-sent"' in text(response)
     assert len(deepcall.journal) == TakeoverAttempt.objects.count() == 10
+
+
+def test_a_pause_that_deepcall_asks_for_is_kept_and_said(supervisor: User, deepcall: Peer, ref: str) -> None:
+    deepcall.script = [answer({}, status=429, headers={"Retry-After": "7"}), SUCCESS]
+    client = signed_in(supervisor)
+    assert click(client, ref).status_code == 200
+    assert (the_attempt().state, the_attempt().code) == (State.REFUSED, "429")
+    response = click(client, ref)
+    assert response.status_code == 429
+    assert 5 <= int(response["Retry-After"]) <= 8
+    assert "DeepCall asked for a pause" in text(response)
+    assert len(deepcall.journal) == 1
+    TakeoverAttempt.objects.update(retry_at=timezone.now())
+    assert click(client, ref).status_code == 200
 
 
 def test_the_33rd_in_flight_is_refused_before_anything_is_written(

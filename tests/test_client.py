@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from queue_api import client as client_module
+from queue_api import tries
 from queue_api.addresses import clean_base_url, clean_list_path
 from queue_api.client import Accepted, Listing, QueueClient, Upstream
 from queue_api.credentials import Credentials, Secret
@@ -77,7 +77,7 @@ async def listing_fails(*script: Step, **options: Any) -> tuple[QueueApiError, P
 
 @pytest.fixture
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "BUSY_WAITS_S", (0.01, 0.02))
+    monkeypatch.setattr(tries, "BUSY_WAITS_S", (0.01, 0.02))
 
 
 # ── addresses ──────────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +135,7 @@ async def test_a_takeover_is_one_post_with_exactly_the_fields_that_name_the_call
     (request,) = peer.journal
     assert (request.method, request.path) == ("POST", "/api/v2/queue/callTakeover")
     assert request.json == {"ssid": "s3cr3t-ssid", "callId": "c1", "agentid": "7"}
-    assert accepted == Accepted(message="Done", tries=1, http_status=200)
+    assert (accepted.message, accepted.tries, [one.message for one in accepted.log]) == ("Done", 1, ["Done"])
 
 
 @pytest.mark.parametrize(("target", "fields"), [
@@ -481,7 +481,7 @@ async def test_the_first_wait_after_busy_is_half_a_second_give_or_take_half() ->
 
 
 async def test_no_further_post_begins_after_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "BUSY_LIMIT_S", 0.1)
+    monkeypatch.setattr(tries, "BUSY_LIMIT_S", 0.1)
     error, peer = await taking_fails(no(1501))
     assert (type(error), len(peer.journal)) == (Busy, 1)
 

@@ -14,7 +14,7 @@ from dashboard.access import Audience, Scope, Viewer
 from dashboard.fanout import MISSED_TICKS, TOO_SLOW, Hub, Member
 from dashboard.frames import picture
 from dashboard.mirror import Mirror
-from tests.makers import EVERYTHING, NOW, SALES, Screen, board, call, mirror_of, soon
+from tests.makers import EVERYTHING, NOW, SALES, Screen, attempt, board, call, mirror_of, soon
 
 OBSERVERS = Audience(scope=Scope(queues=frozenset({(1, "303")})))
 
@@ -235,15 +235,57 @@ async def test_what_changes_by_time_alone_goes_out_without_a_message(
     assert 'data-health="late"' in page.screen.parts["feed-1"]
 
 
+def told(page: Page) -> list[str]:
+    """The notices that reached a page; a notice carries no number of a stream."""
+    bodies = [json.loads(text) for text in page.texts]
+    assert all(set(body) == {"notice", "now"} for body in bodies if "notice" in body)
+    return [body["notice"] for body in bodies if "notice" in body]
+
+
 # ── notices ────────────────────────────────────────────────────────────────────────────────────────
-async def test_a_notice_goes_to_all_screens_of_one_person_and_to_nobody_else(hub: Hub) -> None:
+async def test_a_notice_goes_to_all_screens_of_one_person_and_to_nobody_else(hub: Hub, mirror: Mirror) -> None:
     mine, mine_too, yours = Page(hub, user=1), Page(hub, SALES, user=1), Page(hub, user=2)
     await settled()
-    hub.notify(1, "<p>Accepted</p>")
+    mirror.note([attempt(state="accepted", version=3, actor_id=1)])
+    publish(hub)
     await settled()
-    assert [len(page.texts) for page in (mine, mine_too, yours)] == [2, 2, 1]
-    notice = json.loads(mine.texts[1])
-    assert set(notice) == {"notice", "now"}
+    assert [len(told(page)) for page in (mine, mine_too, yours)] == [1, 1, 0]
+    assert "Accepted by DeepCall" in told(mine)[0]
+
+
+async def test_an_outcome_is_told_once_to_each_screen_and_anew_when_it_changes(hub: Hub, mirror: Mirror) -> None:
+    page = Page(hub, user=1)
+    for state, version in (("sent", 2), ("accepted", 3), ("accepted", 3), ("confirmed", 4)):
+        mirror.note([attempt(state=state, version=version, actor_id=1, key="k", agent="Asha")])
+        publish(hub)
+        publish(hub)
+    await settled()
+    assert [text.count("Accepted by DeepCall") + 2 * text.count("Now with Asha") for text in told(page)] == [1, 2]
+
+
+async def test_a_screen_that_comes_later_is_told_what_became_of_its_persons_takeovers(
+    hub: Hub, mirror: Mirror, clock: list[int]
+) -> None:
+    mirror.note([attempt("old", "refused", 1, actor_id=1),
+                 attempt("c-1", "ended", 2, actor_id=1, changed=NOW + 800_000)])
+    clock[0] = NOW + 1_000_000
+    page = Page(hub, user=1)
+    await settled()
+    assert ["Call ended" in text for text in told(page)] == [True]
+
+
+async def test_a_person_whose_screen_was_behind_is_told_when_it_has_caught_up(hub: Hub, mirror: Mirror) -> None:
+    page = Page(hub, user=1)
+    page.block()
+    await fall_behind(hub, mirror, page)
+    mirror.note([attempt("gone", "ended", 9, actor_id=1)])
+    publish(hub)
+    page.unblock()
+    await settled()
+    assert told(page) == []
+    hub.acknowledge(page.member, hub.streams[EVERYTHING].seq)
+    await settled()
+    assert ["Call ended" in text for text in told(page)] == [True]
 
 
 # ── those who do not keep up ───────────────────────────────────────────────────────────────────────

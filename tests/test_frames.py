@@ -10,8 +10,8 @@ from dashboard.access import Audience, Scope
 from dashboard.board import Board, Feed, LiveCall
 from dashboard.frames import Frame, Picture, change, everything, picture
 from dashboard.mirror import Card, Mirror
+from dashboard.overlay import AttemptNews
 from dashboard.refs import call_ref
-from dashboard.takeover import AttemptNews
 from queue_api.calls import CallState
 from tests.makers import (
     CALL_SETS,

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import generation
+from dashboard import generation, overlay
 from dashboard import mirror as mirroring
 from dashboard.board import Board
 from dashboard.mirror import SILENT_S, Card, Health, Mirror, News, read_news
 from dashboard.models import BoardSnapshot
+from dashboard.overlay import AttemptNews
 from dashboard.refs import call_ref
 from dashboard.snapshots import save_board
-from dashboard.takeover import AttemptNews
 from queue_api.models import Account
 from tests.makers import NORTHGATE, NOW, attempt, board, call, mirror_of, nameless
 
@@ -207,8 +207,8 @@ def test_attempts_in_any_order_end_in_the_newest_of_each_call(attempts: list[Att
     mirror = Mirror()
     for one in attempts:
         mirror.note([one])
-    assert {key: one.version for (_, key), one in mirror.overlay.items()} == {"a": 4, "b": 3}
-    assert mirror.version == 4
+    assert {key: one.version for (_, key), one in mirror.overlay.by_call.items()} == {"a": 4, "b": 3}
+    assert mirror.overlay.version == 4
 
 
 def test_one_call_id_in_two_accounts_is_two_calls() -> None:
@@ -230,10 +230,10 @@ def test_a_call_is_found_by_its_reference_until_its_board_drops_it() -> None:
 
 
 def test_the_overlay_forgets_outcomes_of_calls_that_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirroring, "OVERLAY_LIMIT", 2)
+    monkeypatch.setattr(overlay, "LIMIT", 2)
     mirror = mirror_of(board(call("live")))
     mirror.note([attempt("live", "refused", 1), attempt("gone", "refused", 2), attempt("open", "unknown", 3)])
-    assert {key for _, key in mirror.overlay} == {"live", "open"}
+    assert {key for _, key in mirror.overlay.by_call} == {"live", "open"}
 
 
 # ── reading the database ───────────────────────────────────────────────────────────────────────────

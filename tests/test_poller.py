@@ -60,6 +60,20 @@ class Press:
         return self.published[-1][0]
 
 
+class Quiet:
+    """No takeover is open, unless a test says so; `told` counts how often some were changed."""
+
+    def __init__(self) -> None:
+        self.open: set[int] = set()
+        self.told = 0
+
+    def has_open(self, account: int) -> bool:
+        return account in self.open
+
+    def changed(self) -> None:
+        self.told += 1
+
+
 class NoDatabase(Desk):
     """A desk that only notes which work it was given."""
 
@@ -71,6 +85,7 @@ class NoDatabase(Desk):
         self.given.append(work.__name__)
         if work.__name__ == "note_queues":
             self.queues |= args[1]
+        return 0
 
 
 class BrokenDatabase(NoDatabase):
@@ -82,7 +97,7 @@ def leading(deepcall: DeepCall | None, desk: Desk | None = None, **settings: Any
     """A poller that holds its lease and asks `deepcall`."""
     press = Press()
     account = Account(**{"pk": 1, "name": "Northgate", "base_url": "https://deepcall.example"} | settings)
-    poller = Poller(account, press, "me", desk or NoDatabase())
+    poller = Poller(account, press, "me", desk or NoDatabase(), Quiet())
     poller.board = Board(account=1, fence=5)
     poller.good_until = time.monotonic() + 60
     poller.client = cast(QueueClient, deepcall)
@@ -208,18 +223,63 @@ async def test_the_interval_counts_from_question_to_question(
             times.append(times[-1] + answer_s)
             return listing()
 
-    async def sleep(seconds: float) -> None:
-        slept.set_result(seconds)
+    async def rested(seconds: float) -> bool:
+        slept.set_result(max(0.0, seconds))
         await asyncio.Event().wait()
+        return True
 
     poller, _ = leading(Slow(), poll_interval_s=2)
+    monkeypatch.setattr(poller, "_rested", rested)
     poller.good_until = 200
     monkeypatch.setattr(polling, "time", SimpleNamespace(monotonic=lambda: times[-1]))
-    monkeypatch.setattr(asyncio, "sleep", sleep)
     loop = asyncio.ensure_future(poller._poll_forever())
     assert await soon(slept) == rest_s
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
+
+
+async def test_a_takeover_that_waits_for_a_list_cuts_a_long_pause_short() -> None:
+    takeovers, asked = Quiet(), asyncio.Event()
+
+    class Counting(DeepCall):
+        async def list_calls(self) -> Listing:
+            asked.set()
+            return listing()
+
+    poller, _ = leading(Counting(), poll_interval_s=30)
+    poller.takeovers = takeovers
+    poller.good_until = time.monotonic() + 60
+    loop = asyncio.ensure_future(poller._poll_forever())
+    await soon(asked.wait())
+    assert poller.wait_s("") == 30
+    takeovers.open.add(1)
+    asked.clear()
+    poller.hurry()
+    await soon(asked.wait())
+    assert poller.wait_s("") == polling.OPEN_INTERVAL_S
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("moved", "told"), [(0, 0), (2, 1)])
+async def test_after_each_good_list_takeovers_are_looked_up_and_screens_told_of_changes(moved: int, told: int) -> None:
+    class Books(NoDatabase):
+        async def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            await super().run(work, *args, **kwargs)
+            return moved if work.__name__ == "reconcile" else 0
+
+    desk = Books()
+    poller, _ = leading(DeepCall(listing(call("a"))), desk)
+    poller.takeovers = takeovers = Quiet()
+    await poller.poll_once()
+    assert (desk.given.count("reconcile"), takeovers.told) == (1, told)
+
+
+async def test_a_failed_list_is_no_evidence_for_any_takeover() -> None:
+    desk = NoDatabase()
+    poller, _ = leading(DeepCall(NotSent("list", message="No.")), desk)
+    await poller.poll_once()
+    assert "reconcile" not in desk.given
 
 
 # ── the lease decides ──────────────────────────────────────────────────────────────────────────────
@@ -336,19 +396,19 @@ async def test_a_new_leader_begins_with_the_kept_board_and_its_first_seen_times(
     kept = board(call("a"), account=northgate.pk, fence=3, seq=40, health="failing", code="1015")
     await desk.run(save_board, kept, northgate)
     await desk.run(Lease.objects.create, name=f"account:{northgate.pk}", fence=3)
-    poller = Poller(northgate, Press(), "me", desk)
+    poller = Poller(northgate, Press(), "me", desk, Quiet())
     assert await poller._acquire()
     assert poller.board == msgspec.structs.replace(kept, fence=4, seq=0)
 
 
 async def test_a_poller_waits_while_another_process_leads(northgate: Account, desk: Desk) -> None:
     await desk.run(acquire, f"account:{northgate.pk}", "other")
-    assert not await Poller(northgate, Press(), "me", desk)._acquire()
+    assert not await Poller(northgate, Press(), "me", desk, Quiet())._acquire()
 
 
 async def test_run_leads_and_stopping_keeps_the_board_and_lets_the_lease_go(northgate: Account, desk: Desk) -> None:
     press, deepcall = Press(), DeepCall(listing(call("a")))
-    poller = Poller(northgate, press, "me", desk)
+    poller = Poller(northgate, press, "me", desk, Quiet())
     poller.client = cast(QueueClient, deepcall)
     running = asyncio.ensure_future(poller.run())
     await soon(press.came.wait())
@@ -361,7 +421,7 @@ async def test_run_leads_and_stopping_keeps_the_board_and_lets_the_lease_go(nort
 
 
 async def test_what_a_poll_writes_is_in_the_database(northgate: Account, desk: Desk) -> None:
-    poller = Poller(northgate, Press(), "me", desk)
+    poller = Poller(northgate, Press(), "me", desk, Quiet())
     assert await poller._acquire()
     poller.client = cast(QueueClient, DeepCall(listing(call("a"))))
     board = await poller.poll_once()
@@ -370,7 +430,7 @@ async def test_what_a_poll_writes_is_in_the_database(northgate: Account, desk: D
 
 
 async def test_a_deposed_leader_leaves_the_next_ones_snapshot_alone(northgate: Account, desk: Desk) -> None:
-    old = Poller(northgate, Press(), "old", desk)
+    old = Poller(northgate, Press(), "old", desk, Quiet())
     assert await old._acquire()
     await desk.run(Lease.objects.update, expires_at=0)
     await desk.run(acquire, old.lease_name, "new")
@@ -389,7 +449,7 @@ async def polls(northgate: Account, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         return listing(call(client.upstream.list_path))
 
     monkeypatch.setattr(QueueClient, "list_calls", list_calls)
-    polls = PollDesk(Press(), "me")
+    polls = PollDesk(Press(), "me", Quiet())
     yield polls
     await polls.stop()
 

@@ -5,7 +5,6 @@ The page's scripts are tested against the same file. To write it anew after a me
 """
 
 import json
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,11 +14,11 @@ from django.template.loader import render_to_string
 
 from dashboard import fanout
 from dashboard.access import Audience, Scope
-from dashboard.asking import Answer
 from dashboard.consumers import BoardConsumer
 from dashboard.fanout import Stream
 from dashboard.frames import everything
 from dashboard.mirror import Mirror
+from dashboard.notices import NoticeView
 from queue_api.calls import CallState
 from tests.makers import NOW, Screen, attempt, board, call, mirror_of
 
@@ -53,9 +52,10 @@ def _the_next_list(mirror: Mirror) -> None:
 
 
 def _notice() -> str:
-    answer = Answer(HTTPStatus.OK, state="refused", title="Refused", code="1000", vendor_message="Call not found",
-                    advice="It has probably ended.", caller="•••• 5678", key="0123456789abcdef" * 2, at=NOW)
-    return render_to_string("dashboard/_notice.html", {"notice": answer})
+    notice = NoticeView("refused", NOW, title="Refused", code="1000", vendor_message="Call not found",
+                        advice="It has probably ended.", caller="•••• 5678", key="0123456789abcdef" * 2, rev=8,
+                        number=4)
+    return render_to_string("dashboard/_notice.html", {"notice": notice})
 
 
 def fixture() -> dict[str, Any]:

@@ -3,14 +3,15 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.access import shown_text
+from dashboard.overlay import SHOWN_S, AttemptNews
 from dashboard.refs import call_ref
 from dashboard.rows import Flags, cell_view, elapsed, row_html, sort_key, with_elapsed
-from dashboard.takeover import SHOWN_S, AttemptNews
 from queue_api.calls import Call, CallState
 from tests.makers import EVERYTHING, NORTHGATE, NOW, NUMBER, attempt, call, live, nameless
 
@@ -18,6 +19,7 @@ FULL = Flags(full_numbers=True, may_take_over=True, own_session=False, language=
 MASKED = Flags(full_numbers=False, may_take_over=True, own_session=False, language="en")
 LOOKING = Flags(full_numbers=False, may_take_over=False, own_session=False, language="en")
 OWN_PHONE = Flags(full_numbers=False, may_take_over=True, own_session=True, language="en")
+OWN_AGENT = Flags(full_numbers=False, may_take_over=True, own_session=False, language="en", own_agent=True)
 
 
 def row(of: Call, news: AttemptNews | None = None, flags: Flags = MASKED, **fields: Any) -> str:
@@ -161,7 +163,21 @@ def test_without_the_right_there_is_no_button_whatever_the_state() -> None:
 
 def test_with_the_right_the_button_names_whose_phone_rings() -> None:
     assert "rings Front desk" in row(call())
-    assert "rings" not in row(call(), flags=OWN_PHONE)
+    assert "rings you" in row(call(), flags=OWN_PHONE)
+    assert "Front desk" not in row(call(), flags=OWN_PHONE)
+
+
+@pytest.mark.parametrize(("card", "flags", "says"), [
+    ({}, OWN_AGENT, "rings Front desk"), ({"taking": True}, OWN_AGENT, "rings you"),
+    ({"taking": True}, MASKED, "rings Front desk"),
+    ({"own_session_required": True}, MASKED, "needs your session"),
+    ({"own_session_required": True}, OWN_PHONE, "rings you"),
+])
+def test_the_button_says_before_the_click_whose_phone_it_will_be(
+    card: dict[str, Any], flags: Flags, says: str
+) -> None:
+    html = row_html(msgspec.structs.replace(NORTHGATE, **card), live(call()), None, flags, NOW)
+    assert f"<small>{says}</small>" in html
 
 
 @pytest.mark.parametrize(("state", "cell", "disabled"), [

@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from dashboard import audit, generation, takeover
 from dashboard.access import viewer_of
+from dashboard.audit import Source
 from dashboard.clock import now_ms
 from dashboard.models import AuditEvent, Generation, TakeoverAttempt
-from dashboard.takeover import AlreadyOpen, State, TooMany
+from dashboard.takeover import AlreadyOpen, TooMany
+from dashboard.takeover_states import EDGES, OPEN, Event, State, stays_open
 from queue_api.calls import Call
 from queue_api.client import Accepted
 from queue_api.errors import Busy, NotSent, NoUsableAnswer, QueueApiError, Refused, RequestInvalid, Untrusted
@@ -19,20 +21,14 @@ from queue_api.models import Account
 from queue_api.naming import TakeoverTarget
 from tests.takeovers import CALL, KEY, NUMBER, in_threads, live
 
-WAYS_ON = {  # what each function may start from, and where it leads
-    "mark_sent": ({State.INTENT}, State.SENT),
-    "settle": ({State.INTENT, State.SENT, State.UNKNOWN}, State.ACCEPTED),
-    "not_sent": ({State.INTENT}, State.NOT_SENT),
-}
-WRONG_STARTS = [(name, state) for name, (starts, _to) in WAYS_ON.items() for state in State if state not in starts]
-
 
 def begun(user: User, account: Account, call: Call = CALL, key: str = "") -> TakeoverAttempt:
     viewer = viewer_of(user)
     assert viewer is not None
     return takeover.begin(
         viewer, account, live(call), f"{account.pk}-{call.call_id}", takeover.clean_key(key),
-        target=TakeoverTarget(call_id=call.call_id, agentid=call.agent_id), own_session=False, address="192.0.2.7")
+        target=TakeoverTarget(call_id=call.call_id, agentid=call.agent_id), own_session=False,
+        source=Source("192.0.2.7", "0a1b2c3d"))
 
 
 def another_call(number: int) -> Call:
@@ -42,14 +38,8 @@ def another_call(number: int) -> Call:
 def put(attempt: TakeoverAttempt, state: str, age_s: float = 0) -> None:
     """As if it had come to `state` so long ago."""
     TakeoverAttempt.objects.filter(pk=attempt.pk).update(
-        state=state, is_open=state in takeover.OPEN, changed_at=timezone.now() - timedelta(seconds=age_s))
+        state=state, is_open=state in OPEN, changed_at=timezone.now() - timedelta(seconds=age_s))
     attempt.refresh_from_db()
-
-
-def go(name: str, attempt: TakeoverAttempt) -> bool:
-    if name == "settle":
-        return takeover.settle(attempt, Accepted("Call taken over", tries=1))
-    return takeover.not_sent(attempt, "call-gone") if name == "not_sent" else takeover.mark_sent(attempt)
 
 
 def written(user: User, account: Account, count: int, age_s: float = 0) -> None:
@@ -130,7 +120,7 @@ def test_two_people_may_make_the_same_key(supervisor: User, outsider: User, acco
     assert begun(outsider, account, another_call(2), key=KEY).pk != mine.pk
 
 
-@pytest.mark.parametrize("state", sorted(takeover.OPEN))
+@pytest.mark.parametrize("state", sorted(OPEN))
 def test_an_open_attempt_blocks_everybody_elses_by_name(
     supervisor: User, outsider: User, account: Account, state: str
 ) -> None:
@@ -141,7 +131,7 @@ def test_an_open_attempt_blocks_everybody_elses_by_name(
     assert TakeoverAttempt.objects.count() == 1
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - takeover.OPEN))
+@pytest.mark.parametrize("state", sorted(set(State) - OPEN))
 def test_a_settled_attempt_blocks_nobody(supervisor: User, outsider: User, account: Account, state: str) -> None:
     put(begun(supervisor, account), state)
     assert begun(outsider, account).state == State.INTENT
@@ -209,30 +199,37 @@ def test_clicks_at_the_same_instant_do_not_slip_past_the_limit(supervisor: User,
 
 
 # ── transitions ────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("name", WAYS_ON)
-def test_each_transition_goes_from_where_it_may_start(supervisor: User, account: Account, name: str) -> None:
-    starts, to = WAYS_ON[name]
-    for number, start in enumerate(sorted(starts)):
-        attempt = begun(supervisor, account, another_call(number))
-        put(attempt, start)
-        version, rows = attempt.version, AuditEvent.objects.count()
-        assert go(name, attempt)
-        assert (attempt.state, attempt.is_open) == (to, to in takeover.OPEN)
-        assert attempt.version > version
-        assert AuditEvent.objects.count() == rows + 1
-        assert AuditEvent.objects.latest("seq").kind == f"takeover.{to}"
-
-
-@pytest.mark.parametrize(("name", "state"), WRONG_STARTS)
-def test_a_transition_from_a_wrong_state_changes_nothing(
-    supervisor: User, account: Account, name: str, state: str
+@pytest.mark.parametrize(("start", "event", "to"), [(*edge, to) for edge, to in EDGES.items()])
+def test_each_way_of_the_table_is_gone_with_a_line_in_the_record(
+    supervisor: User, account: Account, start: State, event: Event, to: State
 ) -> None:
     attempt = begun(supervisor, account)
-    put(attempt, state)
+    put(attempt, start)
+    version = attempt.version
+    assert takeover.move(attempt, event)
+    assert (attempt.state, attempt.is_open) == (to, stays_open(to, event))
+    assert attempt.version > version
+    line = AuditEvent.objects.latest("seq")
+    assert (line.kind, line.detail["event"]) == (f"takeover.{to}", event)
+
+
+@pytest.mark.parametrize(("start", "event"), [
+    (start, event) for start in State for event in Event if (start, event) not in EDGES])
+def test_any_other_way_changes_nothing(supervisor: User, account: Account, start: State, event: Event) -> None:
+    attempt = begun(supervisor, account)
+    put(attempt, start)
     before = TakeoverAttempt.objects.values().get()
-    assert not go(name, attempt)
+    assert not takeover.move(attempt, event)
     assert TakeoverAttempt.objects.values().get() == before
     assert AuditEvent.objects.count() == 1
+
+
+def test_an_acceptance_that_was_closed_stays_as_it_is(supervisor: User, account: Account) -> None:
+    attempt = begun(supervisor, account)
+    put(attempt, State.ACCEPTED)
+    assert takeover.move(attempt, Event.OUT_OF_TIME)
+    assert (attempt.state, attempt.is_open) == (State.ACCEPTED, False)
+    assert not takeover.move(attempt, Event.ANOTHER_AGENT)
 
 
 def test_who_comes_second_learns_what_is_true(supervisor: User, account: Account) -> None:
@@ -270,61 +267,38 @@ def test_what_came_is_written_down_as_what_it_proves(
     assert attempt.is_open == (state in (State.ACCEPTED, State.UNKNOWN))
     line = AuditEvent.objects.latest("seq")
     assert line.kind == f"takeover.{state}"
-    assert line.detail == {"code": code, "message": "Fine.", "tries": 1, "reason": reason}
+    assert [line.detail.get(name, "") for name in ("code", "message", "reason")] == [code, "Fine.", reason]
 
 
 def test_a_vendors_message_of_any_length_fits(supervisor: User, account: Account) -> None:
     attempt = begun(supervisor, account)
+    takeover.mark_sent(attempt)
     assert takeover.settle(attempt, Refused("takeover", code="1" * 10, message="x" * 5000))
     assert len(attempt.message) == 300
 
 
-# ── what was left behind ───────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(("start", "age_s", "to", "still_open"), [
-    (State.INTENT, 19, State.INTENT, True),
-    (State.INTENT, 21, State.NOT_SENT, False),
-    (State.SENT, 19, State.SENT, True),
-    (State.SENT, 21, State.UNKNOWN, True),
-    (State.UNKNOWN, 119, State.UNKNOWN, True),
-    (State.UNKNOWN, 121, State.ABANDONED, False),
-    (State.ACCEPTED, 29, State.ACCEPTED, True),
-    (State.ACCEPTED, 31, State.ACCEPTED, False),
-    *((state, 86_400, state, False) for state in sorted(set(State) - takeover.OPEN)),
-])
-def test_age_moves_on_what_nobody_else_will(
-    supervisor: User, account: Account, start: str, age_s: float, to: str, still_open: bool
+# ── what a person says ─────────────────────────────────────────────────────────────────────────────
+def test_the_first_verdict_on_an_abandoned_takeover_counts(supervisor: User, account: Account) -> None:
+    attempt = begun(supervisor, account)
+    put(attempt, State.ABANDONED)
+    version = attempt.version
+    assert takeover.judge(attempt, "moved", "Sita", Source("192.0.2.9"))
+    assert not takeover.judge(attempt, "not-moved", "Dev", Source())
+    assert (attempt.state, attempt.verdict, attempt.verdict_by) == (State.ABANDONED, "moved", "Sita")
+    assert attempt.version > version
+    line = AuditEvent.objects.latest("seq")
+    assert (line.kind, line.detail["verdict"], line.detail["by"], line.detail["address"]) == (
+        "takeover.judged", "moved", "Sita", "192.0.2.9")
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.ABANDONED}))
+def test_there_is_no_verdict_on_what_is_known_or_still_looked_for(
+    supervisor: User, account: Account, state: str
 ) -> None:
     attempt = begun(supervisor, account)
-    put(attempt, start, age_s)
-    was_open = attempt.is_open
-    changes = takeover.age(account.pk)
-    attempt.refresh_from_db()
-    assert (attempt.state, attempt.is_open) == (to, still_open)
-    assert changes == int((start, was_open) != (to, still_open))
-    assert takeover.age(account.pk) == 0
-
-
-def test_a_crash_before_sending_and_one_after_are_told_apart(supervisor: User, account: Account) -> None:
-    for number, state in enumerate((State.INTENT, State.SENT)):
-        put(begun(supervisor, account, another_call(number)), state, age_s=30)
-    assert takeover.age(account.pk) == 2
-    before, after = TakeoverAttempt.objects.order_by("pk")
-    assert (before.state, before.reason) == (State.NOT_SENT, "interrupted")
-    assert (after.state, after.reason) == (State.UNKNOWN, "interrupted")
-    assert {line.kind for line in AuditEvent.objects.all()} == {
-        "takeover.intent", "takeover.not-sent", "takeover.unknown"}
-
-
-def test_each_account_ages_by_itself(supervisor: User, account: Account) -> None:
-    other = Account.objects.create(name="Southgate", base_url="https://deepcall.example")
-    put(begun(supervisor, other), State.UNKNOWN, age_s=500)
-    assert takeover.age(account.pk) == 0
-
-
-def test_an_old_acceptance_lets_the_next_one_try(supervisor: User, outsider: User, account: Account) -> None:
-    put(begun(supervisor, account), State.ACCEPTED, age_s=31)
-    takeover.age(account.pk)
-    assert begun(outsider, account).state == State.INTENT
+    put(attempt, state)
+    assert not takeover.judge(attempt, "moved", "Sita", Source())
+    assert attempt.verdict == ""
 
 
 # ── news for the screens ───────────────────────────────────────────────────────────────────────────
@@ -342,9 +316,10 @@ def test_every_change_is_news_after_the_last(supervisor: User, account: Account)
 
 def test_closing_an_acceptance_is_news_too(supervisor: User, account: Account) -> None:
     attempt = begun(supervisor, account)
-    put(attempt, State.ACCEPTED, age_s=31)
-    takeover.age(account.pk)
-    (news,) = takeover.news_since(attempt.version)
+    put(attempt, State.ACCEPTED)
+    version = attempt.version
+    takeover.move(attempt, Event.OUT_OF_TIME)
+    (news,) = takeover.news_since(version)
     assert not news.is_open
 
 

@@ -7,9 +7,9 @@ import pytest
 from django.utils import translation
 
 from dashboard.board import Board, Feed
-from dashboard.takeover import CELLS
+from dashboard.takeover_states import CELLS
 from dashboard.words import HEALTH, NOT_SENT, feed_trouble, outcome
-from queue_api.errors import CODES, VENDOR_SIDE_CODES, advice
+from queue_api.errors import CODES, CREDENTIAL_CODES, RENEWABLE_CODES, VENDOR_SIDE_CODES, advice
 from tests.makers import attempt
 
 SETTLED = sorted(set(CELLS) - {"intent", "sent"})
@@ -68,12 +68,30 @@ def test_our_own_reason_is_shown_where_it_helps(reason: str, shown: bool) -> Non
     assert spoken("not-sent", reason=reason)[2] == shown
 
 
-@pytest.mark.parametrize("code", sorted({code for endpoint, code in CODES if endpoint != "list"}))
+@pytest.mark.parametrize("code", sorted({code for endpoint, code in CODES if endpoint != "list"} - CREDENTIAL_CODES))
 def test_a_known_code_comes_with_what_a_supervisor_can_do(code: str) -> None:
     title, look, shown = spoken("refused", code=code)
     assert title == "Refused"
     assert look == str(advice("takeover", code).supervisor) != str(advice("takeover", "4242").supervisor)
     assert shown
+
+
+@pytest.mark.parametrize("code", sorted(CREDENTIAL_CODES))
+def test_refused_credentials_are_said_to_be_somebodys(code: str) -> None:
+    own, shared = (spoken("refused", code=code, own_session=mine)[1] for mine in (True, False))
+    assert "Sita’s own session, not the account’s" in own
+    assert "the account’s credentials, not Sita’s" in shared
+    assert ("must be renewed" in own) == (code in RENEWABLE_CODES)
+
+
+@pytest.mark.parametrize("endpoint", ["takeover", "list"])
+@pytest.mark.parametrize("code", sorted({code for _, code in CODES} | {"502", "307"}))
+def test_each_endpoint_and_code_has_a_title_and_a_sentence_for_each_reader(endpoint: str, code: str) -> None:
+    known = advice(endpoint, code)
+    assert known != advice(endpoint, "4242")
+    for text in (known.title, known.supervisor, known.administrator):
+        assert len(str(text)) > 3
+        assert str(text)[0].isupper()
 
 
 def test_an_unknown_code_is_said_to_be_one() -> None:
