@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from dashboard.clock import now_ms
+from dashboard.notices import NoticeView
 from dashboard.station import station
 
 
@@ -10,11 +15,17 @@ def refuse_takeovers_while_draining(application: Any) -> Any:
 
     async def wrapped(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if station.draining and scope["type"] == "http" and scope["path"] == "/takeover/":
-            headers = [(b"retry-after", b"5"), (b"content-type", b"text/plain; charset=utf-8"),
-                       (b"hx-reswap", b"none")]
+            headers = [(b"retry-after", b"5"), (b"content-type", b"text/html; charset=utf-8"), (b"hx-reswap", b"none"),
+                       (b"cache-control", b"no-store")]
             await send({"type": "http.response.start", "status": 503, "headers": headers})
-            await send({"type": "http.response.body", "body": b"The server restarts. Nothing was sent; try again."})
+            await send({"type": "http.response.body", "body": _answer()})
             return
         await application(scope, receive, send)
 
     return wrapped
+
+
+def _answer() -> bytes:
+    notice = NoticeView("not-sent", now_ms(), title=_("Not sent"), advice=_(
+        "The server restarts. Nothing was sent; try again in a few seconds."))
+    return render_to_string("dashboard/_answer.html", {"notice": notice}).encode()

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard import first_run
 from dashboard.access import Viewer, viewer_of
+from dashboard.agents import agent_ref
 from dashboard.answering import Answer, nothing_sent
 from dashboard.asking import take_over
 from dashboard.audit import Source
@@ -27,7 +28,7 @@ from dashboard.clock import now_ms
 from dashboard.forms import FirstAdministratorForm
 from dashboard.frames import picture
 from dashboard.mirror import mirror
-from dashboard.models import TakeoverAttempt
+from dashboard.models import Preference, Seat, TakeoverAttempt
 from dashboard.notices import notice_of
 from dashboard.rows import with_elapsed
 from dashboard.setup import steps
@@ -60,7 +61,10 @@ def board(request: HttpRequest) -> HttpResponse:
         "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
         "agents_html": joined("a-"), "rows_html": with_elapsed("".join(shown.rows.values()), now),
         "server_now": now, "asof": json.dumps(shown.asof), "user_name": viewer.name, "live_count": len(shown.rows),
-        "can_take_over": viewer.audience.may_take_over,
+        "can_take_over": viewer.audience.may_take_over, "judges": viewer.judges,
+        "own_agents": " ".join(agent_ref(account, agent) for account, agent in viewer.agent_ids.items()),
+        "arm_first": Preference.objects.filter(user_id=viewer.user_id, arm_first=True).exists(),
+        "renew": Seat.objects.filter(user_id=viewer.user_id, ssid_refused_at__isnull=False).exists(),
     })
 
 

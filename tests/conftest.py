@@ -14,6 +14,7 @@ from dashboard.mirror import mirror
 from dashboard.models import Queue, Seat
 from queue_api.models import Account
 
+pytest_plugins = ["tests.screens"]
 PASSWORD = "a-long-test-password"
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.conftest import needs
 from tests.processes import Callboard, Upstream, free_port, furnish, running
-from tests.test_browser import Screen
+from tests.screens import Screen
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from tests.processes import Callboard, Upstream, furnish, running
-from tests.test_browser import Screen
+from tests.screens import Screen
 from tests.test_protocol import fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]

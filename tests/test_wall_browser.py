@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
-from tests.processes import Callboard, Upstream, furnish, manage, running
-from tests.test_browser import PASSWORD
+from tests.processes import Callboard, Upstream, manage, running
+from tests.screens import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -16,24 +16,10 @@ NAME = "Canary Khan"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("callboard")
-
-
-@pytest.fixture(scope="module")
 def upstream(data: Path) -> Iterator[Upstream]:
     program = Upstream(data, "--seed", "3", "--calls", "6")
     with running(program):
         yield program
-
-
-@pytest.fixture(scope="module")
-def server(data: Path, upstream: Upstream) -> Iterator[Callboard]:
-    furnish(data, upstream.url)
-    program = Callboard(data)
-    with running(program):
-        yield program
-
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ export function start() {
 export function add(notice) {
   if (typeof notice === "string") strip.insertAdjacentHTML("beforeend", notice);
   else strip.append(notice);
+  htmx.process(strip.lastElementChild); // it may ask what became of the call
 }
 
 function tidy() {
@@ -29,14 +30,26 @@ function tidy() {
   label();
 }
 
-// The same news comes with the answer and over the socket; the first to arrive stays.
+// News of one takeover comes with the answer and over the socket, in any order: the newest stays, once.
 function dropRepeated() {
-  const seen = new Set();
+  const newest = new Map();
   for (const notice of [...strip.children]) {
-    const key = notice.dataset.notice;
-    if (key && seen.has(key)) notice.remove();
-    seen.add(key);
+    const {notice: key, rev = 0} = notice.dataset;
+    if (!key) continue;
+    const other = newest.get(key);
+    const older = other && +rev <= +other.dataset.rev ? notice : other;
+    if (older !== notice) newest.set(key, notice);
+    if (older) drop(older, newest.get(key));
   }
+}
+
+// Who has just answered in the older one goes on from the newer.
+function drop(older, newer) {
+  if (older.contains(document.activeElement)) {
+    newer.tabIndex = -1;
+    newer.focus({preventScroll: true});
+  }
+  older.remove();
 }
 
 function open(yes) {

@@ -4,9 +4,12 @@ import * as agents from "./agents.js";
 import {draw} from "./clock.js";
 import * as feeds from "./feeds.js";
 import * as layout from "./layout.js";
+import {personal} from "./personal.js";
 
 // Set by the page, unknown to the server.
 const OURS = new Set(["style", "tabindex", "data-htmx-powered", "data-feed", "data-late", "data-heard"]);
+
+const TAKE = "button[data-action=takeover]";
 
 // Where an element belongs that a full board brings and the page does not have.
 const HOMES = {kpi: "kpis", feed: "feeds", banner: "banners"};
@@ -41,6 +44,7 @@ function addRow(row) {
   draw(row);
   layout.insert(row);
   htmx.process(row);
+  personal(row);
   return true;
 }
 
@@ -48,6 +52,7 @@ function putRow(old, next) {
   const key = old.dataset.key;
   patch(old, next);
   if (old.dataset.key !== key) layout.reorder(old);
+  personal(old);
   draw(old);
   return true;
 }
@@ -57,7 +62,7 @@ export function drop(row) {
   const held = row.contains(document.activeElement) && document.activeElement;
   const next = held && layout.neighbour(row);
   layout.remove(row);
-  if (held) (next?.querySelector("button") ?? document.getElementById("list")).focus({preventScroll: true});
+  if (held) (next?.querySelector(TAKE) ?? document.getElementById("list")).focus({preventScroll: true});
 }
 
 function patch(old, next) {
@@ -78,12 +83,13 @@ function patchNode(old, next) {
 function settled(old, next) {
   if (old.dataset.rev === undefined || next.dataset.rev === undefined) return old.isEqualNode(next);
   if (+old.dataset.rev !== +next.dataset.rev) return +old.dataset.rev > +next.dataset.rev;
-  return "asking" in old.dataset || buttonOf(old) === buttonOf(next);
+  return "asking" in old.dataset || "armed" in old.dataset || buttonOf(old) === buttonOf(next);
 }
 
-// The same news for an audience with other rights: the button came, went, or rings another phone.
+// The same news for an audience with other rights: the button came, went, rings another phone or must be armed.
 function buttonOf(cell) {
-  return cell.querySelector("button")?.textContent.trim();
+  const button = cell.querySelector(TAKE);
+  return button && button.textContent.trim() + button.dataset.rings + button.dataset.arm;
 }
 
 function sameShape(old, next) {

@@ -3,6 +3,7 @@
 // The cell is the server's. `data-rev` grows with every change of it, and older news never replaces newer,
 // whether it comes as an answer or in a frame.
 
+import * as arming from "./arming.js";
 import {resync} from "./frames.js";
 import {movedAt} from "./layout.js";
 import * as notices from "./notices.js";
@@ -17,23 +18,28 @@ export function start() {
   addEventListener("pointermove", () => { pointed = performance.now(); }, {capture: true, passive: true});
   document.addEventListener("click", guard, true);
   document.addEventListener("htmx:config:request", prepare);
-  document.addEventListener("htmx:before:request", (event) => asking(event.detail.ctx));
+  document.addEventListener("htmx:before:request", ({detail: {ctx}}) => isOurs(ctx) && asking(ctx));
   document.addEventListener("htmx:after:request", (event) => answered(event.detail.ctx));
-  document.addEventListener("htmx:response:error", (event) => refusedAtTheDoor(event.detail.ctx));
+  document.addEventListener("htmx:response:error", (event) => refused(event.detail.ctx));
   document.addEventListener("htmx:before:swap", keepNewer);
   document.addEventListener("htmx:error", (event) => event.detail.ctx && noAnswer(event.detail.ctx));
   document.addEventListener("submit", refreshToken, true);
 }
 
-// A row that slid under a resting pointer a moment ago is not the one that was meant.
 function guard(event) {
   const button = event.target.closest?.("button[data-action=takeover]");
-  if (!button || !event.detail || button.getAttribute("aria-disabled") === "true") return; // detail 0: the keyboard
-  const slid = movedAt(button.closest(".row"));
-  if (slid < pointed || performance.now() - slid > MEANT_MS) return;
+  if (!button || button.getAttribute("aria-disabled") === "true") return;
+  const slid = hasSlid(event, button);
+  if (slid) notices.add(element("notice-slid"));
+  if (!slid && arming.passes(event, button)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  notices.add(element("notice-slid"));
+}
+
+// A row that slid under a resting pointer a moment ago is not the one that was meant. The keyboard (detail 0) means it.
+function hasSlid(event, button) {
+  const slid = movedAt(button.closest(".row"));
+  return event.detail > 0 && slid >= pointed && performance.now() - slid <= MEANT_MS;
 }
 
 // Signing in in another tab rotates the token, so it is read now and not when the page was made.
@@ -93,9 +99,9 @@ function answered(ctx) {
   ctx.swap = "none";
 }
 
-// 403 without a cell is the CSRF check: the view was never reached.
-function refusedAtTheDoor(ctx) {
-  if (ctx.response.status === 403 && !hasCell(ctx.text)) giveBack(ctx.sourceElement);
+// An answer of ours without a cell (a stale page, a draining server, a call that is gone): nothing was sent.
+function refused(ctx) {
+  if (isOurs(ctx) && !hasCell(ctx.text) && /<hx-partial/.test(ctx.text)) giveBack(ctx.sourceElement);
 }
 
 function hasCell(html) {
