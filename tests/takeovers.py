@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -55,12 +56,12 @@ class Held:
 
 
 @contextlib.contextmanager
-def beside(*script: Step) -> Iterator[Peer]:
+def beside(*script: Step, tls: ssl.SSLContext | None = None) -> Iterator[Peer]:
     """A peer with an event loop in its own thread: sync code can talk to it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    peer = Peer(*script)
+    peer = Peer(*script, tls=tls)
     asyncio.run_coroutine_threadsafe(peer.__aenter__(), loop).result(5)
     try:
         yield peer

@@ -22,7 +22,7 @@ from queue_api import tries
 from queue_api.calls import Call
 from queue_api.models import Account
 from tests.conftest import person
-from tests.peer import Peer, Step, answer, close, cut, reset
+from tests.peer import Peer, answer, close
 from tests.processes import free_port
 from tests.takeovers import CALL, KEY, NUMBER, SUCCESS, Held, beside, click, error, in_threads, live, show, signed_in
 
@@ -227,39 +227,6 @@ def test_the_accounts_refused_credentials_are_the_administrators_to_mend(
 
 
 # ── what DeepCall said ─────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(("script", "status", "state", "code", "posts"), [
-    ([error(1000, "Live call not found or invalid")], 200, State.REFUSED, "1000", 1),
-    ([error(1502)], 200, State.REFUSED, "1502", 1),
-    ([error("1043")], 200, State.REFUSED, "1043", 1),
-    ([answer({}, status=403)], 200, State.REFUSED, "403", 1),
-    ([error(1501)], 200, State.BUSY, "1501", 3),
-    ([error(1501), error(1501), SUCCESS], 200, State.ACCEPTED, "", 3),
-    ([error(1501), error(1000)], 202, State.UNKNOWN, "1000", 2),
-    ([error(1009)], 202, State.UNKNOWN, "1009", 1),
-    ([error(1010)], 202, State.UNKNOWN, "1010", 1),
-    ([error(1032)], 202, State.UNKNOWN, "1032", 1),
-    ([answer(b"<html>502</html>", status=502)], 202, State.UNKNOWN, "502", 1),
-    ([answer(b"<html>fine</html>")], 202, State.UNKNOWN, "", 1),
-    ([answer({"status": "Success"})], 202, State.UNKNOWN, "", 1),
-    ([close], 202, State.UNKNOWN, "", 1),
-    ([reset], 202, State.UNKNOWN, "", 1),
-    ([cut(b'{"status":"success"}')], 202, State.UNKNOWN, "", 1),
-])
-def test_what_deepcall_said_is_on_the_row_and_in_the_record(
-    supervisor: User, deepcall: Peer, ref: str, script: list[Step], status: int, state: str, code: str, posts: int
-) -> None:
-    deepcall.script = script
-    response = click(signed_in(supervisor), ref)
-    said, attempt = text(response), the_attempt()
-    assert (response.status_code, attempt.state, attempt.code, attempt.tries) == (status, state, code, posts)
-    assert len(deepcall.journal) == posts
-    assert f'data-takeover="{CELLS[state]}"' in said
-    assert (f'data-code="{code}"' in said) == bool(code)
-    assert ('aria-disabled="true"' in said) == attempt.is_open
-    assert kinds()[-1] == f"takeover.{state}"
-    assert 'data-outcome="' in said
-
-
 def test_a_code_nobody_knows_is_shown_with_deepcalls_own_words(supervisor: User, deepcall: Peer, ref: str) -> None:
     deepcall.script = [error(4242, "Flux capacitor not charged (17%)")]
     said = text(click(signed_in(supervisor), ref))

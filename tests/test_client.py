@@ -4,18 +4,12 @@ import asyncio
 import json
 import logging
 import socket
-import ssl
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx  # noqa: TID251 - how its exceptions are classed is tested here
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from queue_api import tries
 from queue_api.addresses import clean_base_url, clean_list_path
@@ -23,7 +17,7 @@ from queue_api.client import Accepted, Listing, QueueClient, Upstream
 from queue_api.credentials import Credentials, Secret
 from queue_api.errors import Busy, NotSent, NoUsableAnswer, QueueApiError, Refused, RequestInvalid, Untrusted
 from queue_api.naming import TakeoverTarget
-from tests.peer import Peer, Step, answer, close, cut, drip, endless, hang, reset
+from tests.peer import Peer, Step, answer, close, cut, drip, endless, hang, reset, self_signed
 
 TARGET = TakeoverTarget(call_id="c1", agentid="7")
 SESSION = Credentials(ssid=Secret("s3cr3t-ssid"))
@@ -435,24 +429,8 @@ async def test_any_other_failure_may_have_sent_it(error: Exception) -> None:
     assert flaky.asked == 1
 
 
-@pytest.fixture
-def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")]), datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256()))
-    pem = tmp_path / "peer.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
-
-
-async def test_a_server_that_cannot_prove_who_it_is_gets_nothing_and_is_not_asked_again(
-        self_signed: ssl.SSLContext) -> None:
-    async with Peer(YES, tls=self_signed) as peer:
+async def test_a_server_that_cannot_prove_who_it_is_gets_nothing_and_is_not_asked_again(tmp_path: Path) -> None:
+    async with Peer(YES, tls=self_signed(tmp_path)) as peer:
         with pytest.raises(Untrusted) as caught:
             await take(peer)
     assert caught.value.tries == 1

@@ -26,18 +26,21 @@ ADMIN_IS = "set-up, the record, all queues of all accounts"
 TO_TRY = """\
   Worth trying, in this order
     1  Two screens. Sign in as asha here and as ben in a private window. As asha, take over a Support call
-       that somebody talks on: both screens say who asks, what DeepCall answered, and where the call went.
+       that somebody talks on: both screens say who asks, what DeepCall answered, and with whom the call is then.
     2  A queue in trouble. carla sees Billing only: half its agents are away for the first quarter of an
        hour, and the longest wait grows. Sales has a rush after one minute. The hour repeats itself.
     3  DeepCall says no. Paste this, then take a call over: Refused, with the code and its words.
          curl {simulator} -d '{{"fault":{{"endpoint":"takeover","times":1,"code":4711}}}}'
-       Or DeepCall says nothing: pending, and after 12 seconds Outcome not known. It is not asked again.
+       Or DeepCall says nothing: pending, after 12 seconds Outcome not known, then what its lists show. It is
+       never asked again by itself.
          curl {simulator} -d '{{"fault":{{"endpoint":"takeover","times":1,"hang":true}}}}'
        Or its lists become an HTML page: the calls stay as last known, marked as old, and a line says why.
          curl {simulator} -d '{{"fault":{{"endpoint":"list","body":"<html>Hello</html>"}}}}'
        All well again:
          curl {simulator} -d '{{"clear":"*"}}'
-    4  The record, as admin: who took what over, when, and what DeepCall answered
+    4  Whose phone. ben's button rings the front desk. Under “My session” he may paste demo-ssid-ben-okafor, and
+       it rings him; anything else is refused, and he reads whose session it was and where to renew it.
+    5  The record, as admin: who took what over, when, and what DeepCall answered
          {here}/admin/dashboard/takeoverattempt/
          {here}/admin/dashboard/auditevent/       (manage.py verify_audit checks it for edits)
 """
