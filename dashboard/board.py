@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from dashboard.agents import Known, note
+from dashboard.upstream_clock import UpstreamClock
 from queue_api.calls import Call, CallState
 from queue_api.client import Listing
 from queue_api.errors import NothingNamed, QueueApiError, RequestInvalid
@@ -47,7 +48,10 @@ class Feed(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True):
-    """`heard_at`: when the newest good list was asked for; None before the first. Newer = larger (fence, seq)."""
+    """`heard_at`: when the newest good list was asked for; None before the first. Newer = larger (fence, seq).
+
+    Times in it are by our clock: DeepCall's own are moved by how far its `clock` is from ours.
+    """
 
     account: int
     fence: int = 0
@@ -56,6 +60,7 @@ class Board(msgspec.Struct, frozen=True):
     calls: dict[str, LiveCall] = {}
     feed: Feed = Feed()
     agents: Known = {}
+    clock: UpstreamClock = UpstreamClock()
 
     @property
     def position(self) -> tuple[int, int]:
@@ -87,14 +92,15 @@ def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: i
     `midnight`: when the account's day began, epoch ms; agents last seen before it are forgotten.
     """
     watched = before.heard_at is not None and asked_at - before.heard_at <= gap_ms
-    calls = {call.key: _seen(before.calls.get(call.key), call, now, watched) for call in listing.calls}
+    clock = before.clock.heard(listing.upstream_now_ms, asked_at, now)
+    listed = [_by_our_clock(call, clock) for call in listing.calls]
+    calls = {call.key: _seen(before.calls.get(call.key), call, now, watched) for call in listed}
     for key, live in before.calls.items():
         if key not in calls:
             missed = live.missed + (1 if listing.complete else 0)
             if missed < misses:
                 calls[key] = msgspec.structs.replace(live, missed=missed, listed=False)
-    known = note(before.agents, (live.call for live in before.calls.values()), listing.calls,
-                        now=now, midnight=midnight)
+    known = note(before.agents, (live.call for live in before.calls.values()), listed, now=now, midnight=midnight)
     health = "fresh" if listing.complete else "incomplete"
     feed = Feed(
         health=health, since=before.feed.since if before.feed.health == health else now,
@@ -102,7 +108,7 @@ def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: i
         duplicates=listing.duplicates, declared_total=listing.declared_total,
     )
     return Board(account=before.account, fence=before.fence, seq=before.seq + 1,
-                 heard_at=asked_at, calls=calls, feed=feed, agents=known)
+                 heard_at=asked_at, calls=calls, feed=feed, agents=known, clock=clock)
 
 
 def failed(before: Board, error: QueueApiError, *, now: int) -> Board:
@@ -114,6 +120,13 @@ def failed(before: Board, error: QueueApiError, *, now: int) -> Board:
         unnamed=error.rows if isinstance(error, NothingNamed) else 0,
     )
     return msgspec.structs.replace(before, seq=before.seq + 1, feed=feed)
+
+
+def _by_our_clock(call: Call, clock: UpstreamClock) -> Call:
+    if not clock.offset:
+        return call
+    return msgspec.structs.replace(
+        call, entered_at=clock.ours(call.entered_at), answered_at=clock.ours(call.answered_at))
 
 
 def _seen(known: LiveCall | None, call: Call, now: int, watched: bool) -> LiveCall:

@@ -205,7 +205,7 @@ class Poller:
     async def _publish(self, new: Board) -> None:
         self._still_leading()
         news = not same_news(self.board, new)
-        self.board = new if news else msgspec.structs.replace(self.board, heard_at=new.heard_at)
+        self.board = new if news else msgspec.structs.replace(self.board, heard_at=new.heard_at, clock=new.clock)
         await self.publish(self.board, news)
 
     def _still_leading(self) -> None:
