@@ -30,6 +30,8 @@ class LiveCall(msgspec.Struct, frozen=True):
     total_at_least: bool = False
     missed: int = 0  # complete lists in a row that did not show it
     listed: bool = True  # whether the newest list showed it; an incomplete one leaves out what may well be live
+    still_since: int = 0  # since when nothing about it has changed
+    stuck: bool = False  # that was too long ago: it may be a ghost
 
 
 class Feed(msgspec.Struct, frozen=True):
@@ -85,16 +87,18 @@ def merge(old: Calls, change: Diff) -> dict[str, LiveCall]:
 
 
 def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: int, gap_ms: int,
-          midnight: int = 0) -> Board:
+          midnight: int = 0, stuck_ms: int | None = None) -> Board:
     """The board after a good list. A call ends when `misses` complete lists in a row lack it.
 
     `gap_ms`: after a longer silence we cannot say when a call that is new to us began.
+    `stuck_ms`: a call of which nothing has changed for longer may be stuck.
     `midnight`: when the account's day began, epoch ms; agents last seen before it are forgotten.
     """
     watched = before.heard_at is not None and asked_at - before.heard_at <= gap_ms
     clock = before.clock.heard(listing.upstream_now_ms, asked_at, now)
     listed = [_by_our_clock(call, clock) for call in listing.calls]
-    calls = {call.key: _seen(before.calls.get(call.key), call, now, watched) for call in listed}
+    seen = {call.key: _seen(before.calls.get(call.key), call, now, watched) for call in listed}
+    calls = {key: _judged(live, now, stuck_ms) for key, live in seen.items()}
     for key, live in before.calls.items():
         if key not in calls:
             missed = live.missed + (1 if listing.complete else 0)
@@ -135,7 +139,14 @@ def _seen(known: LiveCall | None, call: Call, now: int, watched: bool) -> LiveCa
     first_seen = known.first_seen if known else now
     since, at_least = _state_since(known, call, now, watched)
     total_at_least = call.entered_at is None and (known.total_at_least if known else not watched)
-    return LiveCall(call=call, first_seen=first_seen, since=since, at_least=at_least, total_at_least=total_at_least)
+    begun = [at for at in (call.entered_at, call.answered_at) if at is not None and at <= now]
+    return LiveCall(call=call, first_seen=first_seen, since=since, at_least=at_least, total_at_least=total_at_least,
+                    still_since=now if known or not begun else max(begun))
+
+
+def _judged(live: LiveCall, now: int, stuck_ms: int | None) -> LiveCall:
+    stuck = stuck_ms is not None and now - live.still_since > stuck_ms
+    return live if stuck == live.stuck else msgspec.structs.replace(live, stuck=stuck)
 
 
 def _state_since(known: LiveCall | None, call: Call, now: int, watched: bool) -> tuple[int, bool]:

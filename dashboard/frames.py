@@ -161,8 +161,12 @@ def _longest(waiting: list[tuple[Card, LiveCall]], known: bool) -> Kpi:
     name, label = "longest-wait", _("Longest wait")
     if not known:
         return Kpi(name=name, label=label, known=False)
-    if not waiting:
-        return Kpi(name=name, label=label, known=True, value=str(_("none")))
-    _card, live = min(waiting, key=lambda item: item[1].since)
+    real = [live for _card, live in waiting if not live.stuck]
+    without = _("without %(count)s that may be stuck") % {"count": len(waiting) - len(real)}
+    left_out = without if len(real) < len(waiting) else ""
+    if not real:
+        return Kpi(name=name, label=label, known=True, value=str(_("none")), note=left_out)
+    live = min(real, key=lambda one: one.since)
+    where = live.call.queue_name or live.call.queue_id
     return Kpi(name=name, label=label, known=True, since=live.since, at_least=live.at_least,
-               note=live.call.queue_name or live.call.queue_id)
+               note=" · ".join(filter(None, [where, left_out])))

@@ -26,7 +26,7 @@ from dashboard.snapshots import load_board, note_queues, save_board
 from queue_api.client import Listing, QueueClient
 from queue_api.credentials import Unsealable
 from queue_api.errors import CREDENTIAL_CODES, NothingNamed, QueueApiError, RequestInvalid
-from queue_api.models import Account
+from queue_api.models import STUCK_AFTER_S, Account
 
 logger = logging.getLogger(__name__)
 
@@ -110,9 +110,10 @@ class Poller:
             self._log_change(new)
         else:
             self.failures = 0
-            gap_ms = int(max(3 * self.account.poll_interval_s, 5) * 1000)
             new = heard(self.board, listing, asked_at=asked_at, now=now_ms(), misses=self.account.misses,
-                        gap_ms=gap_ms, midnight=midnight_ms(self.account.time_zone, asked_at))
+                        gap_ms=int(max(3 * self.account.poll_interval_s, 5) * 1000),
+                        midnight=midnight_ms(self.account.time_zone, asked_at),
+                        stuck_ms=(self.account.stuck_after_s or STUCK_AFTER_S) * 1000)
             self._log_change(new)
         await self._publish(new)
         await self._keep_books()

@@ -68,6 +68,7 @@ class RowView(msgspec.Struct, frozen=True):
     agent: str
     sort_key: str
     missed: bool
+    stuck: bool
 
 
 class CellView(msgspec.Struct, frozen=True):
@@ -129,7 +130,7 @@ def _row_view(card: Card, live: LiveCall, ref: str, flags: Flags) -> RowView:
         caller=shown_number(call.caller, audience) or NONE, caller_name=shown_text(call.caller_name, audience),
         queue=call.queue_name or call.queue_id or NONE,
         kind=call.kind or NONE, agent=call.agent_name or call.agent_id or NONE,
-        sort_key=sort_key(live, ref), missed=live.missed > 0,
+        sort_key=sort_key(live, ref), missed=live.missed > 0, stuck=live.stuck,
     )
 
 

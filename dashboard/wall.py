@@ -53,7 +53,7 @@ def _masked(kpi: Kpi, audience: Audience) -> Kpi:
 
 def _waiting(feeds: Feeds, seen: Seen, audience: Audience) -> str:
     stale = {card.pk for card, _board, health in feeds if health.state != "fresh"}
-    waiting = sorted((item for item in seen if item[1].call.state is CallState.WAITING),
+    waiting = sorted((item for item in seen if item[1].call.state is CallState.WAITING and not item[1].stuck),
                      key=lambda item: (item[1].since, item[0].pk, item[1].call.key))
     lines = [_line(live, card.pk in stale, audience) for card, live in waiting[:LONGEST]]
     return get_template("dashboard/_wall_waiting.html").render({

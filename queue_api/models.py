@@ -16,6 +16,7 @@ from queue_api.calls import FieldMap
 from queue_api.client import Upstream
 from queue_api.credentials import Credentials, Secret, seal, unseal
 
+STUCK_AFTER_S = 4 * 3600
 FORBIDDEN_IN_LIST_REQUEST = ("ssid", "userid", "token")
 
 
@@ -58,6 +59,11 @@ class Account(models.Model):
     misses = models.PositiveSmallIntegerField(
         _("lists without a call before it has ended"), default=2,
         validators=[MinValueValidator(1), MaxValueValidator(10)],
+    )
+    stuck_after_s = models.PositiveIntegerField(
+        _("may be stuck after, seconds"), null=True, blank=True, validators=[MinValueValidator(60)],
+        help_text=_("A call of which nothing has changed for longer is marked, and left out of the longest wait. "
+                    "Empty: four hours."),
     )
     naming = models.CharField(
         _("how a takeover names the call"), max_length=20, choices=Naming.choices, default=Naming.AUTO)

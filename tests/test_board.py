@@ -190,3 +190,33 @@ def test_the_same_list_again_is_no_news() -> None:
     assert same_news(before, after(before, listing(call("a"), received=1)))
     assert not same_news(before, after(before, listing(call("a"), call("b"))))
     assert not same_news(before, failed(before, NotSent("list"), now=NOW))
+
+
+# ── calls that may be stuck ────────────────────────────────────────────────────────────────────────
+def stuck_after(lists: list[Call], times: list[int], stuck_ms: int = 60_000) -> list[bool]:
+    """Whether the call counts as stuck after each list."""
+    board, marks = START, []
+    for one, at in zip(lists, times, strict=True):
+        board = heard(board, listing(one), asked_at=at, now=at, misses=2, gap_ms=6000, stuck_ms=stuck_ms)
+        marks.append(board.calls["a"].stuck)
+    return marks
+
+
+def test_a_call_of_which_nothing_changes_for_too_long_may_be_stuck() -> None:
+    assert stuck_after([call("a")] * 3, [NOW, NOW + 60_000, NOW + 60_001]) == [False, False, True]
+
+
+def test_a_call_that_changes_is_not_stuck_any_more() -> None:
+    calls = [call("a"), call("a"), call("a", agent_id="7"), call("a", agent_id="7")]
+    assert stuck_after(calls, [NOW, NOW + 70_000, NOW + 80_000, NOW + 130_000]) == [False, True, False, False]
+
+
+def test_a_call_that_was_old_when_it_was_first_seen_is_judged_by_its_own_times() -> None:
+    assert stuck_after([call("a", entered_at=NOW - 61_000)], [NOW]) == [True]
+    assert stuck_after([call("a", entered_at=NOW - 61_000, answered_at=NOW - 1000)], [NOW]) == [False]
+    assert stuck_after([call("a", entered_at=NOW + 61_000)], [NOW]) == [False]
+
+
+def test_without_a_limit_nothing_is_stuck() -> None:
+    board = heard(START, listing(call("a", entered_at=1)), asked_at=NOW, now=NOW, misses=2, gap_ms=6000)
+    assert not board.calls["a"].stuck

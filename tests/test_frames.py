@@ -276,3 +276,24 @@ def test_overlay_of_another_call_touches_no_row() -> None:
     plain = mirror_of(board(call("a")))
     other: tuple[AttemptNews, ...] = (attempt("b", "sent"),)
     assert change(shown(plain), shown(mirror_of(board(call("a")), attempts=other))) is None
+
+
+# ── calls that may be stuck ────────────────────────────────────────────────────────────────────────
+def test_a_stuck_call_is_marked_and_left_out_of_the_longest_wait_with_a_note() -> None:
+    ghost, real = live(call("ghost"), since=NOW - 90_000_000, stuck=True), live(call("real"), since=NOW - 60_000)
+    mirror = mirror_of(Board(account=1, fence=1, seq=1, heard_at=NOW, feed=Feed(health="fresh"),
+                             calls={"ghost": ghost, "real": real}))
+    picture = shown(mirror)
+    longest = picture.parts["kpi-box-longest-wait"]
+    assert f'data-since="{NOW - 60_000}"' in longest
+    assert "without 1 that may be stuck" in longest
+    assert kpi(picture, "waiting") == ("yes", "2")
+    assert ["may be stuck" in html for html in picture.rows.values()] == [True, False]
+
+
+def test_when_all_who_wait_may_be_stuck_the_longest_wait_is_none_and_says_why() -> None:
+    ghost = live(call("ghost"), since=NOW - 90_000_000, stuck=True)
+    mirror = mirror_of(Board(account=1, fence=1, seq=1, heard_at=NOW, feed=Feed(health="fresh"),
+                             calls={"ghost": ghost}))
+    assert kpi(shown(mirror), "longest-wait") == ("yes", "none")
+    assert "without 1 that may be stuck" in shown(mirror).parts["kpi-box-longest-wait"]
