@@ -54,7 +54,8 @@ class Kpi(msgspec.Struct, frozen=True):
 class FeedView(msgspec.Struct, frozen=True):
     """What `dashboard/_feed.html` and `_banner.html` show. `sentence` is empty when all is well.
 
-    `since`: how old what is shown has been since it went stale (the newest good list), epoch ms.
+    `since`: how old what is shown has been since it went stale (the newest good list); `began`: since when it fails.
+    Both epoch ms.
     """
 
     pk: int
@@ -62,6 +63,8 @@ class FeedView(msgspec.Struct, frozen=True):
     health: str
     hop: str
     since: int | None
+    began: int | None
+    blank_after: int
     interval: float
     label: Promise | str
     sentence: Promise | str
@@ -130,14 +133,17 @@ def feed_view(card: Card, board: Board | None, health: Health) -> FeedView:
     return FeedView(
         pk=card.pk, account=card.name, health=health.state, hop=health.hop,
         since=board.heard_at if board and health.state in ("late", "failing") else None,
+        began=health.since if health.state in ("late", "failing") else None, blank_after=card.blank_after_s,
         interval=card.interval_s, label=words.HEALTH[health.state],
         sentence=words.feed_trouble(board, health.state, health.hop),
     )
 
 
 def kpis(feeds: list[tuple[Card, Board | None, Health]], seen: list[tuple[Card, LiveCall]]) -> list[Kpi]:
-    """The numbers over the list. With no list from any account yet, nothing is known."""
-    missing = [card.name for card, board, _health in feeds if board is None or board.heard_at is None]
+    """The numbers over the list. Accounts without a list, or with one that is too old, are left out and named."""
+    blank = {card.pk for card, _board, health in feeds if health.blank}
+    missing = [card.name for card, _board, _health in feeds if card.pk in blank]
+    seen = [(card, live) for card, live in seen if card.pk not in blank]
     known = len(missing) < len(feeds)
     note = _("without %(names)s") % {"names": ", ".join(missing)} if missing and known else ""
     by_state: dict[CallState, list[tuple[Card, LiveCall]]] = {state: [] for state in CallState}

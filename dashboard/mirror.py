@@ -18,7 +18,7 @@ from dashboard.overlay import AttemptNews, Overlay
 from dashboard.refs import call_ref
 from dashboard.snapshots import load_board
 from dashboard.takeover import news_since
-from queue_api.models import Account
+from queue_api.models import BLANK_AFTER_S, Account
 
 AHEAD_MS = 5000
 SILENT_S = 10.0  # a poller beats every 2 s
@@ -34,6 +34,7 @@ class Card(msgspec.Struct, frozen=True):
     taking: bool = False  # `agentid` names the one who takes the call
     own_session_required: bool = False
     arm_first: bool = False
+    blank_after_s: int = BLANK_AFTER_S
 
 
 class News(msgspec.Struct):
@@ -47,11 +48,15 @@ class News(msgspec.Struct):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """A feed as a screen must show it. `hop` names what fails: deepcall, poller or nothing."""
+    """A feed as a screen must show it. `hop` names what fails: deepcall, poller or nothing; `since`: epoch ms.
+
+    `blank`: what is known is so old that its numbers are not shown any more.
+    """
 
     state: str  # fresh, late, failing, incomplete, never
     hop: str = ""
     since: int | None = None
+    blank: bool = False
 
 
 class Mirror:
@@ -147,6 +152,11 @@ class Mirror:
 
     def health(self, card: Card, now: int) -> Health:
         """How far an account's numbers can be trusted now, and which hop fails if they cannot."""
+        board, found = self.boards.get(card.pk), self._health(card, now)
+        old = board is None or board.heard_at is None or now - board.heard_at > card.blank_after_s * 1000
+        return msgspec.structs.replace(found, blank=old and found.state != "fresh")
+
+    def _health(self, card: Card, now: int) -> Health:
         board = self.boards.get(card.pk)
         beat = self._beat.get(card.pk)
         silent = beat is None or time.monotonic() - beat[0] > SILENT_S
@@ -175,6 +185,7 @@ def card_of(account: Account) -> Card:
         pk=account.pk, name=account.name, interval_s=account.poll_interval_s, line=account.line,
         taking=account.agent_meaning == Account.AgentMeaning.TAKING,
         own_session_required=account.own_session_required, arm_first=account.arm_first,
+        blank_after_s=account.blank_after_s or BLANK_AFTER_S,
     )
 
 

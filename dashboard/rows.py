@@ -179,6 +179,8 @@ def with_elapsed(html: str, now: int) -> SafeString:
 
 
 def _elapsed_text(tag: str, elapsed_ms: int) -> str:
+    if "data-clock" in tag:  # a time of day: only the browser knows its zone
+        return ""
     return ("≥ " if 'data-at-least="yes"' in tag else "") + elapsed(elapsed_ms)
 
 

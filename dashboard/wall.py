@@ -23,13 +23,17 @@ Seen = list[tuple[Card, LiveCall]]
 
 
 class WaitingView(msgspec.Struct, frozen=True):
-    """One line of `dashboard/_wall_waiting.html`. `old`: out of a list that is not fresh, or no longer in it."""
+    """One line of `dashboard/_wall_waiting.html`. `old`: out of a list that is not fresh, or no longer in it.
+
+    `blank`: out of one so old that its time is not shown any more.
+    """
 
     since: int
     at_least: bool
     queue: str
     caller: str
     old: bool
+    blank: bool
 
 
 def wall_picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
@@ -53,20 +57,21 @@ def _masked(kpi: Kpi, audience: Audience) -> Kpi:
 
 def _waiting(feeds: Feeds, seen: Seen, audience: Audience) -> str:
     stale = {card.pk for card, _board, health in feeds if health.state != "fresh"}
+    blank = {card.pk for card, _board, health in feeds if health.blank}
     waiting = sorted((item for item in seen if item[1].call.state is CallState.WAITING and not item[1].stuck),
                      key=lambda item: (item[1].since, item[0].pk, item[1].call.key))
-    lines = [_line(live, card.pk in stale, audience) for card, live in waiting[:LONGEST]]
+    lines = [_line(live, card.pk in stale, card.pk in blank, audience) for card, live in waiting[:LONGEST]]
     return get_template("dashboard/_wall_waiting.html").render({
         "lines": lines, "more": len(waiting) - len(lines), "known": not stale,
         "has_queues": bool(audience.scope)}).strip()
 
 
-def _line(live: LiveCall, stale: bool, audience: Audience) -> WaitingView:
+def _line(live: LiveCall, stale: bool, blank: bool, audience: Audience) -> WaitingView:
     call = live.call
     return WaitingView(
         since=live.since, at_least=live.at_least,
         queue=shown_text(call.queue_name or call.queue_id, audience) or NONE,
-        caller=shown_number(call.caller, audience) or NONE, old=stale or live.missed > 0,
+        caller=shown_number(call.caller, audience) or NONE, old=stale or live.missed > 0, blank=blank,
     )
 
 

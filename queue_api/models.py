@@ -16,7 +16,7 @@ from queue_api.calls import FieldMap
 from queue_api.client import Upstream
 from queue_api.credentials import Credentials, Secret, seal, unseal
 
-STUCK_AFTER_S = 4 * 3600
+STUCK_AFTER_S, BLANK_AFTER_S = 4 * 3600, 60
 FORBIDDEN_IN_LIST_REQUEST = ("ssid", "userid", "token")
 
 
@@ -59,6 +59,11 @@ class Account(models.Model):
     misses = models.PositiveSmallIntegerField(
         _("lists without a call before it has ended"), default=2,
         validators=[MinValueValidator(1), MaxValueValidator(10)],
+    )
+    blank_after_s = models.PositiveIntegerField(
+        _("a dash instead of numbers after, seconds"), null=True, blank=True, validators=[MinValueValidator(5)],
+        help_text=_("Without a good list for longer, numbers and times are not shown any more, not even greyed. "
+                    "Empty: one minute."),
     )
     stuck_after_s = models.PositiveIntegerField(
         _("may be stuck after, seconds"), null=True, blank=True, validators=[MinValueValidator(60)],

@@ -246,7 +246,7 @@ def test_a_healthy_feeds_banner_is_there_empty_and_hidden() -> None:
 
 def test_a_failing_feed_says_since_when_and_what_to_do() -> None:
     html = banner(mirror_of(board(health="failing", code="1014", message="Token expired")))
-    assert "Northgate:" in html
+    assert f'Northgate, since <time data-since="{NOW}" data-clock></time>:' in html
     for words in ("1014", "Token expired", "Renew the credentials", f'data-since="{NOW}"'):
         assert words in html
 
@@ -297,3 +297,20 @@ def test_when_all_who_wait_may_be_stuck_the_longest_wait_is_none_and_says_why() 
                              calls={"ghost": ghost}))
     assert kpi(shown(mirror), "longest-wait") == ("yes", "none")
     assert "without 1 that may be stuck" in shown(mirror).parts["kpi-box-longest-wait"]
+
+
+# ── numbers that grew too old ──────────────────────────────────────────────────────────────────────
+def test_after_the_limit_a_number_is_a_dash_and_never_a_zero() -> None:
+    mirror = mirror_of(board(call("a"), health="failing"))
+    assert kpi(shown(mirror, now=NOW + 59_000), "waiting") == ("yes", "1")
+    for name in ("waiting", "longest-wait", "talking", "live"):
+        assert kpi(shown(mirror, now=NOW + 61_000), name) == ("no", "–")
+
+
+def test_an_account_that_is_too_old_is_left_out_of_the_others_numbers_and_named() -> None:
+    old, fresh = board(call("a"), health="failing"), board(call("b"), account=2, heard_at=NOW + 60_500)
+    mirror = mirror_of(old, fresh, cards=(NORTHGATE, SOUTHGATE))
+    picture = shown(mirror, now=NOW + 61_000)
+    assert kpi(picture, "waiting") == ("yes", "1")
+    assert "without Northgate" in picture.parts["kpi-box-waiting"]
+    assert len(picture.rows) == 2  # its rows stay, marked; only numbers and times go

@@ -101,11 +101,11 @@ def test_an_older_beat_changes_nothing(clock: Clock) -> None:
 
 # ── health ─────────────────────────────────────────────────────────────────────────────────────────
 def test_nothing_heard_yet_is_never_and_no_sign_of_a_poller_names_it(clock: Clock) -> None:
-    assert mirror_of().health(NORTHGATE, NOW) == Health("never", "poller")
+    assert mirror_of().health(NORTHGATE, NOW) == Health("never", "poller", blank=True)
 
 
 def test_a_poller_that_has_no_list_yet_is_never_without_blame(clock: Clock) -> None:
-    assert mirror_of(board(heard_at=None, health="never")).health(NORTHGATE, NOW) == Health("never", "")
+    assert mirror_of(board(heard_at=None, health="never")).health(NORTHGATE, NOW) == Health("never", "", blank=True)
 
 
 def test_a_good_list_is_fresh(clock: Clock) -> None:
@@ -168,7 +168,16 @@ def test_newer_boards_from_the_database_are_signs_of_life_while_the_layer_is_dea
 def test_an_old_board_read_at_start_is_late_and_the_poller_is_named(clock: Clock) -> None:
     mirror = Mirror()
     mirror.take(news(board()))
-    assert mirror.health(NORTHGATE, NOW + 3_600_000) == Health("late", "poller", NOW)
+    assert mirror.health(NORTHGATE, NOW + 3_600_000) == Health("late", "poller", NOW, blank=True)
+
+
+@pytest.mark.parametrize("health", ["fresh", "failing", "incomplete"])
+def test_after_a_minute_without_a_list_nothing_of_it_is_a_number_any_more(clock: Clock, health: str) -> None:
+    mirror = mirror_of(board(health=health))
+    assert not mirror.health(NORTHGATE, NOW + 60_000).blank
+    assert mirror.health(NORTHGATE, NOW + 60_001).blank
+    mirror.beat(1, 1, 1, NOW + 60_000)
+    assert not mirror.health(NORTHGATE, NOW + 60_001).blank  # fresh data, and nothing else, makes it known again
 
 
 # ── what the database brings ───────────────────────────────────────────────────────────────────────

@@ -47,11 +47,13 @@ export function hold(ms) {
 
 /** Writes the times inside `host`, and only those whose text differs: an untouched text keeps its selection. */
 export function draw(host) {
-  for (const cell of host.querySelectorAll("[data-since]")) write(cell, elapsed(cell.dataset));
+  for (const cell of host.querySelectorAll("[data-since]")) write(cell, elapsed(cell));
 }
 
-function elapsed({since, atLeast}) {
-  if (!since) return "–";
+function elapsed(cell) {
+  const {since, atLeast, clock} = cell.dataset;
+  if (clock !== undefined) return timeOfDay(Number(since)); // since when, not for how long
+  if (!since || cell.closest("[data-blank]")) return "–"; // not known, or known too long ago
   return (atLeast ? "≥ " : "") + minutes((held ?? now()) - since);
 }
 

@@ -7,6 +7,7 @@ import {say} from "./words.js";
 
 const host = document.getElementById("feeds");
 const MIN_LATE_MS = 5000;
+const BLANK = "blank";
 const SLACK_MS = 3000; // every list brings a frame, a slow answer or a busy network some delay
 let marks = new Map(); // account -> health that its rows carry; absent: fresh
 
@@ -30,7 +31,8 @@ export function refresh() {
   for (const feed of host.children) {
     age(feed);
     const health = feed.dataset.health === "fresh" && feed.dataset.late ? "late" : feed.dataset.health;
-    if (health !== "fresh") old.set(feed.dataset.accountFeed, health);
+    const blank = health !== "fresh" && isBlank(feed.dataset);
+    if (health !== "fresh") old.set(feed.dataset.accountFeed, blank ? `${health} ${BLANK}` : health);
   }
   document.documentElement.dataset.fresh = {0: "all", [host.children.length]: "none"}[old.size] ?? "some";
   if (!sameMarks(old)) remark(old);
@@ -44,6 +46,11 @@ function age(feed) {
   if (late) feed.dataset.late = "yes";
   else delete feed.dataset.late;
   write(feed.querySelector("[data-age]"), ms === null ? "" : say("ago", {age: short(ms)}));
+}
+
+// So old that its times are not shown any more.
+function isBlank({heard, blankAfter}) {
+  return !heard || now() - heard > 1000 * blankAfter;
 }
 
 function short(ms) {
@@ -60,9 +67,14 @@ function remark(next) {
   for (const agent of agents.all()) mark(agent);
 }
 
-/** Gives a row the mark of its account; rows of a fresh account carry none. */
+/** Gives a row the marks of its account; rows of a fresh account carry none. */
 export function mark(row) {
-  const health = marks.get(row.dataset.account);
-  if (health) row.dataset.feed = health;
-  else if (row.dataset.feed) delete row.dataset.feed;
+  const [health, blank] = marks.get(row.dataset.account)?.split(" ") ?? [];
+  set(row, "feed", health);
+  set(row, "blank", blank && "yes");
+}
+
+function set(row, name, value) {
+  if (value) row.dataset[name] = value;
+  else if (name in row.dataset) delete row.dataset[name];
 }

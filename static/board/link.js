@@ -13,6 +13,7 @@ const SHORT_MS = 10000; // a connection that did not live this long counts as a 
 const GRACE_MS = 3000; // a restart is over in less; no need to alarm anybody
 const STOP = {4401: "signed-out", 4403: "revoked"};
 const SLOW = {1013: ["full", 5000, 15000], 4408: ["too-slow", 15000, 60000]};
+const BLANK_MS = 60000; // what a cut screen knew is not shown any longer than that
 const RELOADED = "callboard-reloaded";
 
 const root = document.documentElement;
@@ -38,6 +39,7 @@ export function start(whenFinal = reloadOnce) {
   // htmx looks for hx-ws:connect once, perhaps before hx-ws has run. Asking again does no harm.
   document.addEventListener("DOMContentLoaded", () => htmx.process(link));
   setInterval(check, 1000);
+  clock.everySecond(blank);
   for (const name of ["visibilitychange", "online"]) addEventListener(name, check, true);
   show("connecting");
 }
@@ -128,6 +130,7 @@ function show(state) {
 
 function mend() {
   wasLive = true;
+  delete root.dataset.blank;
   delete root.dataset.cut;
   document.getElementById("cut").hidden = true;
   clock.hold(null);
@@ -141,5 +144,17 @@ function cut(state) {
   banner.replaceChildren(icon, element(name, {time: clock.timeOfDay(lastNews)}));
   banner.hidden = false;
   root.dataset.cut = "yes";
+  clock.hold(lastNews);
+}
+
+// Old numbers with a hatching are still read as numbers from across the room.
+function blank() {
+  if (!root.dataset.cut || root.dataset.blank || clock.now() - lastNews < BLANK_MS) return;
+  root.dataset.blank = "yes";
+  for (const number of document.querySelectorAll("[data-kpi]")) {
+    number.dataset.known = "no";
+    delete number.dataset.since;
+    clock.write(number, "–");
+  }
   clock.hold(lastNews);
 }
