@@ -114,11 +114,18 @@ _NUMBER = re.compile(r"\+?\d(?:[\W_]{0,3}\d){6,}")  # with whatever stands betwe
 
 
 def shown_text(text: str, audience: Audience, ending: str = "") -> str:
-    """Upstream's text as this audience may read it: a name or message may hold the number (ending in `ending`), too."""
+    """Upstream's text as this audience may read it: a name or message may hold a number, too.
+
+    With `ending` only numbers in which it occurs are masked: what stands beside the caller's runs into it.
+    """
     if audience.full_numbers:
         return text
-    return _NUMBER.sub(lambda found: shown_number(found[0], audience) if last4(found[0]).endswith(ending) else found[0],
-                       text)
+    return _NUMBER.sub(lambda found: _masked(found[0], ending), text)
+
+
+def _masked(number: str, ending: str) -> str:
+    digits = "".join(character for character in number if character.isdigit())
+    return f"•••• {ending or last4(number)}" if ending in digits else number
 
 
 def last4(number: str) -> str:

@@ -38,8 +38,13 @@ def nothing_sent(status: HTTPStatus, title: Promise | str, advice: Promise | str
     return Answer(status, notice=NoticeView("not-sent", now_ms(), title=title, advice=advice))
 
 
-def saved(viewer: Viewer, attempt: TakeoverAttempt) -> Answer:
-    """An attempt as it stands: 202 while it is being asked or looked for, else 200."""
+def saved(viewer: Viewer, attempt: TakeoverAttempt, ref: str) -> Answer:
+    """A click's attempt as it stands: 202 while it is being asked or looked for, else 200.
+
+    `ref` is what was posted: a click belongs to one call, and says nothing about another's row.
+    """
+    if attempt.call_ref != ref:
+        return nothing_sent(HTTPStatus.CONFLICT, _("Not sent"), _("This click was for another call. Try again."))
     news = news_of(attempt)
     cell = _cell(viewer, attempt)
     waiting = attempt.is_open and cell.state in ("pending", "unknown")

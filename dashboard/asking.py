@@ -24,11 +24,11 @@ from dashboard.mirror import Card, mirror
 from dashboard.models import Seat, TakeoverAttempt
 from dashboard.refs import REF
 from dashboard.station import station
-from dashboard.takeover import AlreadyOpen, TooMany
+from dashboard.takeover import AlreadyOpen, SameClick, TooMany
 from dashboard.takeover_states import State
 from queue_api.client import Accepted, QueueClient, leave_lookups_behind
 from queue_api.credentials import Unsealable
-from queue_api.errors import CREDENTIAL_CODES, NotSent, NoUsableAnswer, QueueApiError, RequestInvalid
+from queue_api.errors import RENEWABLE_CODES, NotSent, NoUsableAnswer, QueueApiError, RequestInvalid
 from queue_api.models import Account
 from queue_api.naming import TakeoverTarget, name_call
 
@@ -84,7 +84,7 @@ def take_over(viewer: Viewer, ref: str, key: str, source: Source) -> Answer:
     """Everything between the POST and its answer. Never raises for what a person or DeepCall may do."""
     key = takeover.clean_key(key)
     if (before := takeover.same_click(viewer.user_id, key)) is not None:
-        return answering.saved(viewer, before)
+        return answering.saved(viewer, before, ref)
     found = mirror.find(ref)
     if found is None or not viewer.audience.scope.covers(found[0].pk, found[2].call.queue_key):
         _note_denied(viewer, source, reason="not on their board", call_ref=ref if REF.fullmatch(ref) else "")
@@ -108,7 +108,7 @@ def take_over(viewer: Viewer, ref: str, key: str, source: Source) -> Answer:
 
 def _note_denied(viewer: Viewer, source: Source, **fields: str) -> None:
     try:
-        audit.denied(viewer.name, source, **fields)
+        audit.denied(viewer.name, viewer.user_id, source, **fields)
     except db.Error as error:
         logger.error("a denied takeover cannot be written down: %s", error)
 
@@ -121,17 +121,17 @@ def _attempt(viewer: Viewer, card: Card, board: Board, live: LiveCall, ref: str,
     try:
         attempt = takeover.begin(viewer, account, live, ref, key, target=plan.target, own_session=plan.own_session,
                                  source=source)
+    except SameClick as twin:
+        return answering.saved(viewer, twin.attempt, ref)
     except AlreadyOpen as other:
         return answering.someone_else(viewer, other.attempt)
     except TooMany as limit:
         return answering.not_now(viewer, card, ref, live, HTTPStatus.TOO_MANY_REQUESTS, _too_many(limit),
                                  wait_s=limit.wait_s)
-    if attempt.key != key or attempt.state != State.INTENT:
-        return answering.saved(viewer, attempt)  # the same click came twice at once
     station.ring()
     _carry_out(attempt, plan)
     station.ring()
-    return answering.saved(viewer, attempt)
+    return answering.saved(viewer, attempt, ref)
 
 
 def _too_many(limit: TooMany) -> str:
@@ -195,19 +195,27 @@ def _ask(client: QueueClient, target: TakeoverTarget, marked: float) -> Accepted
     if not db.connection.in_atomic_block:
         db.connection.close()  # the call may take 12 s, and a pool has places for other requests
     if time.monotonic() - marked > SEND_WITHIN_S:
-        return NotSent("takeover", message="The server was held up before it could ask.")
+        return NotSent("takeover", message="The server was held up before it could ask.", tries=0)
     return asyncio.run(_post(client, target))
 
 
 def _settle(attempt: TakeoverAttempt, plan: Plan, outcome: Accepted | QueueApiError) -> None:
     try:
         takeover.settle(attempt, outcome)
-        if plan.seat and plan.own_session and attempt.state == State.REFUSED and attempt.code in CREDENTIAL_CODES:
-            Seat.objects.filter(pk=plan.seat.pk).update(
-                ssid_refused_at=timezone.now(), ssid_refused_code=attempt.code)
+        if plan.seat and plan.own_session:
+            _note_session(plan.seat, outcome)
     except db.Error as error:  # it went out: the row stays `sent` until age calls it unknown, and so does the answer
         logger.error("takeover %s: the outcome cannot be written down: %s", attempt.pk, error)
         attempt.state = State.UNKNOWN
+
+
+def _note_session(seat: Seat, outcome: Accepted | QueueApiError) -> None:
+    """Whether the person's own session still works, as far as this answer tells; not about one stored meanwhile."""
+    used = Seat.objects.filter(pk=seat.pk, ssid_sealed=seat.ssid_sealed)
+    if isinstance(outcome, Accepted):
+        used.filter(ssid_refused_at__isnull=False).update(ssid_refused_at=None, ssid_refused_code="")
+    elif outcome.code in RENEWABLE_CODES:
+        used.update(ssid_refused_at=timezone.now(), ssid_refused_code=outcome.code)
 
 
 async def _post(client: QueueClient, target: TakeoverTarget) -> Accepted | QueueApiError:

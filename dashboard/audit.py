@@ -50,12 +50,12 @@ def record(kind: str, *, actor: str = "", account: str = "", call_ref: str = "",
     return event
 
 
-def denied(actor: str, source: Source, **fields: Any) -> None:
+def denied(actor: str, actor_id: int, source: Source, **fields: Any) -> None:
     """A click that was refused: written down as well, but nobody fills the record with refusals."""
-    recent = AuditEvent.objects.filter(kind="takeover.denied", actor_name=actor,
+    recent = AuditEvent.objects.filter(kind="takeover.denied", detail__actor_id=actor_id,
                                        at__gt=timezone.now() - timedelta(seconds=DENIALS_WINDOW_S))
     if recent[:DENIALS].count() < DENIALS:
-        record("takeover.denied", actor=actor, **source.detail(), **fields)
+        record("takeover.denied", actor=actor, actor_id=actor_id, **source.detail(), **fields)
 
 
 def line_hash(event: AuditEvent) -> str:

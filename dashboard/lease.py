@@ -4,9 +4,11 @@ The fence goes out with every board; whoever offers an older one is refused ever
 """
 
 import time
+from datetime import UTC, datetime
 
 from django.db import connection, transaction
 from django.db.models import F, Q
+from django.utils import timezone
 
 from dashboard.models import Lease
 
@@ -20,6 +22,11 @@ def database_now() -> float:
     with connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
         return float(cursor.fetchone()[0])
+
+
+def database_time() -> datetime:
+    """The same as a moment: what different processes wrote down can then be compared."""
+    return datetime.fromtimestamp(database_now(), UTC) if connection.vendor == "postgresql" else timezone.now()
 
 
 def acquire(name: str, holder: str) -> int | None:

@@ -21,6 +21,7 @@ from dashboard.takeover import news_since
 from queue_api.models import BLANK_AFTER_S, Account
 
 AHEAD_MS = 5000
+WITHOUT_AGENT = (Account.Naming.CALL_ONLY, Account.Naming.NUMBER_AND_CALL)
 SILENT_S = 10.0  # a poller beats every 2 s
 
 
@@ -31,7 +32,7 @@ class Card(msgspec.Struct, frozen=True):
     name: str
     interval_s: float
     line: str = ""
-    taking: bool = False  # `agentid` names the one who takes the call
+    taking: bool = False  # `agentid` is sent, and names the one who takes the call
     own_session_required: bool = False
     arm_first: bool = False
     blank_after_s: int = BLANK_AFTER_S
@@ -183,7 +184,7 @@ def late_after_ms(interval_s: float) -> int:
 def card_of(account: Account) -> Card:
     return Card(
         pk=account.pk, name=account.name, interval_s=account.poll_interval_s, line=account.line,
-        taking=account.agent_meaning == Account.AgentMeaning.TAKING,
+        taking=account.agent_meaning == Account.AgentMeaning.TAKING and account.naming not in WITHOUT_AGENT,
         own_session_required=account.own_session_required, arm_first=account.arm_first,
         blank_after_s=account.blank_after_s or BLANK_AFTER_S,
     )

@@ -177,7 +177,10 @@ class TakeoverAttempt(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     tried_until = models.DateTimeField(null=True, blank=True)  # when the last try was over
-    unmoved_at = models.PositiveBigIntegerField(null=True, blank=True)  # the first late list with the old agent
+    list_mark = models.CharField(max_length=16, blank=True)  # of the settings that lists were read with
+    looked_at = models.PositiveBigIntegerField(null=True, blank=True)  # the newest list that was counted, epoch ms
+    unmoved_lists = models.PositiveSmallIntegerField(default=0)  # late ones that still show the old agent
+    gone_lists = models.PositiveSmallIntegerField(default=0)  # complete ones in a row without the call
     retry_at = models.DateTimeField(null=True, blank=True)  # DeepCall asked the account to wait till then
     verdict = models.CharField(max_length=10, blank=True, choices=Verdict.choices)  # a person's, on an abandoned one
     verdict_by = models.CharField(max_length=150, blank=True)

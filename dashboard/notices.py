@@ -14,7 +14,7 @@ from dashboard import words
 from dashboard.access import Viewer, shown_text
 from dashboard.overlay import AttemptNews
 from dashboard.takeover_states import CELLS
-from queue_api.errors import CREDENTIAL_CODES
+from queue_api.errors import CREDENTIAL_CODES, RENEWABLE_CODES
 
 NUMBERED = frozenset({"refused", "busy", "unknown", "not-confirmed", "abandoned"})  # an administrator may be asked
 
@@ -51,12 +51,14 @@ def notice_of(news: AttemptNews, viewer: Viewer) -> NoticeView:
     with_you = news.state == "confirmed" and viewer.is_agent(news.account, news.agent_id)
     credentials = news.state == "refused" and news.code in CREDENTIAL_CODES
     return NoticeView(
-        state=CELLS[news.state], at=news.changed, title=_("Now with you") if with_you else said.title, code=news.code,
+        state=CELLS[news.state], at=news.changed, title=_("Now with you") if with_you else said.title,
+        code=news.code if said.show_message else "",
         vendor_message=shown_text(news.message, viewer.audience, news.caller_last4) if said.show_message else "",
         advice=said.advice, caller=called(news.caller_last4), key=news.key, rev=2 * news.version,
         number=news.id if news.state in NUMBERED else None,
         attempt=news.id if news.state == "abandoned" and not news.verdict else None,
-        renew=(credentials and news.own_session) or news.reason == "own-session",
+        renew=(news.state == "refused" and news.own_session and news.code in RENEWABLE_CODES)
+        or news.reason == "own-session",
         account=news.account if credentials and not news.own_session and viewer.sets_up else None,
     )
 

@@ -40,7 +40,12 @@ class AttemptNews(msgspec.Struct, frozen=True):
     wait_until: int | None = None  # DeepCall asked to wait till then
 
     def shown(self, now: int) -> bool:
-        return self.is_open or now - self.changed < SHOWN_S * 1000
+        return self.is_open or self.asks or now - self.changed < SHOWN_S * 1000
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is still asked what became of it."""
+        return self.state == "abandoned" and not self.verdict
 
     def rev(self, now: int) -> int:
         """Grows with every change, the outcome's disappearance after SHOWN_S included."""
@@ -77,9 +82,9 @@ class Overlay:
         return any(news.is_open and news.account == account for news in list(self.by_call.values()))
 
     def outcomes(self, actor: int, after: int, now: int) -> list[AttemptNews]:
-        """A person's own outcomes since version `after`, oldest change first; those of the last TOLD_S at `now`."""
+        """A person's own outcomes since version `after`, oldest change first: recent ones, and those still asked of."""
         mine = self.by_actor.get(actor, {}).values()
-        fresh = [news for news in mine if news.version > after and now - news.changed < TOLD_S * 1000]
+        fresh = [news for news in mine if news.version > after and (news.asks or now - news.changed < TOLD_S * 1000)]
         return sorted(fresh, key=lambda news: news.version)
 
     def forget(self, live: Collection[tuple[int, str]]) -> None:

@@ -5,6 +5,7 @@ from typing import cast
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -42,14 +43,15 @@ def _saved(request: HttpRequest, user: User, forms: list[OwnSessionForm],
            wishes: PreferenceForm) -> HttpResponseRedirect | None:
     """The redirect after a save; None when what was entered is wrong, or there was nothing to save."""
     if wishes.is_bound and wishes.is_valid():
-        wishes.save()
+        Preference.objects.update_or_create(user=user, defaults=wishes.cleaned_data)
         messages.success(request, _("Saved. Boards that are open follow when they are reloaded."))
         return redirect("own-session")
     for form in forms:
         if form.is_bound and form.is_valid():
-            stored = form.save()
-            audit.record("session.stored" if stored else "session.removed", actor=display_name(user),
-                         account=form.seat.account.name, **source_of(request).detail())
+            with transaction.atomic():  # no session is stored that the record does not know of
+                stored = form.save()
+                audit.record("session.stored" if stored else "session.removed", actor=display_name(user),
+                             account=form.seat.account.name, actor_id=user.pk, **source_of(request).detail())
             sentence = (_("Your session for %(account)s is stored. It is used from your next takeover on.") if stored
                         else _("Your session for %(account)s is removed."))
             messages.success(request, sentence % {"account": form.seat.account.name})

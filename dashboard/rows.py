@@ -160,7 +160,8 @@ def _cell(card: Card, ref: str, news: AttemptNews | None, shown: bool, flags: Fl
     said = words.outcome(news)
     message = shown_text(news.message, Audience(full_numbers=flags.full_numbers), news.caller_last4)
     return msgspec.structs.replace(
-        idle, state=CELLS[news.state], rev=2 * news.version, code=news.code, title=said.title, advice=said.advice,
+        idle, state=CELLS[news.state], rev=2 * news.version, title=said.title, advice=said.advice,
+        code=news.code if said.show_message else "",
         button="off" if news.is_open and flags.may_take_over else idle.button,
         actor=news.actor_name if news.actor_name != news.agent else "",  # “Now with Asha” by Asha says it twice
         vendor_message=message if said.show_message else "", since=news.began if news.is_open else None,

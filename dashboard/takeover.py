@@ -17,16 +17,25 @@ from django.utils import timezone
 from dashboard import audit, generation
 from dashboard.access import Audience, Viewer, last4, shown_text
 from dashboard.board import LiveCall
+from dashboard.lease import database_time
 from dashboard.models import TakeoverAttempt
 from dashboard.overlay import AttemptNews
 from dashboard.takeover_states import Event, State, event_of, stays_open, ways
 from queue_api.client import Accepted
-from queue_api.errors import QueueApiError, RequestInvalid, Try
+from queue_api.errors import QueueApiError, RequestInvalid
 from queue_api.models import Account
 from queue_api.naming import TakeoverTarget
 
 PER_PERSON, PER_ACCOUNT, WINDOW_S = 10, 60, 60
 RETRY_LIMIT_S = WINDOW_S  # a longer wait than that is not DeepCall's to demand
+
+
+class SameClick(Exception):
+    """This click has its attempt already: nothing more is done for it."""
+
+    def __init__(self, attempt: TakeoverAttempt) -> None:
+        super().__init__(attempt.key)
+        self.attempt = attempt
 
 
 class AlreadyOpen(Exception):
@@ -59,72 +68,76 @@ def begin(viewer: Viewer, account: Account, live: LiveCall, ref: str, key: str, 
           own_session: bool, source: audit.Source) -> TakeoverAttempt:
     """Commits the intent and its line in the record; nothing has been sent yet.
 
-    Raises AlreadyOpen when another attempt on this call is open, TooMany over the limits.
+    Raises SameClick when this click was begun before, AlreadyOpen when another attempt on this call is open, TooMany
+    over the limits.
     """
     call = live.call
     attempt = TakeoverAttempt(
         key=key, actor=User(pk=viewer.user_id), actor_name=viewer.name, account=account, call_key=call.key,
         call_ref=ref, call_id=call.call_id, queue_key=call.queue_key, caller_last4=last4(call.caller),
         agent_before=call.agent_id, agent_before_name=call.agent_name, agentid_sent=target.agentid,
-        own_session=own_session, address=source.address, session_mark=source.session,
+        own_session=own_session, address=source.address, session_mark=source.session, list_mark=account.list_mark(),
     )
     try:
-        with transaction.atomic():
-            attempt.version = generation.bump(generation.TAKEOVER)
-            attempt.save(force_insert=True)
-            _check_limits(viewer.user_id, account.pk)
-            _record(attempt, "takeover.intent", agent_before=attempt.agent_before, agentid_sent=target.agentid,
-                    own_session=own_session)
+        _insert(attempt)
     except IntegrityError:
-        first = _who_was_first(viewer.user_id, account.pk, call.key, key)
-        if first is None:  # the record itself cannot be written
-            raise
-        return first
+        _who_was_first(attempt)
+        _insert(attempt)  # who was first has settled meanwhile; if not, the record itself cannot be written
     return attempt
 
 
-def _who_was_first(user_id: int, account: int, call_key: str, key: str) -> TakeoverAttempt | None:
-    """The same click twice is one attempt; another's open one is AlreadyOpen. None: nobody's was in the way."""
-    twin = same_click(user_id, key)
+def _insert(attempt: TakeoverAttempt) -> None:
+    with transaction.atomic():
+        attempt.version = generation.bump(generation.TAKEOVER)
+        attempt.save(force_insert=True)
+        _check_limits(attempt.actor_id, attempt.account_id)
+        _record(attempt, "takeover.intent", agent_before=attempt.agent_before, agentid_sent=attempt.agentid_sent,
+                own_session=attempt.own_session)
+
+
+def _who_was_first(attempt: TakeoverAttempt) -> None:
+    """Raises SameClick or AlreadyOpen for the attempt that is in the way of this one, if any still is."""
+    twin = same_click(attempt.actor_id, attempt.key)
     if twin is not None:
-        return twin
-    others = TakeoverAttempt.objects.filter(account_id=account, call_key=call_key).select_related("account")
-    if (other := others.order_by("is_open", "version").last()) is not None:
+        raise SameClick(twin)
+    others = TakeoverAttempt.objects.filter(account_id=attempt.account_id, call_key=attempt.call_key, is_open=True)
+    other = others.select_related("account").first()
+    if other is not None:
         raise AlreadyOpen(other)
-    return None
 
 
 def _check_limits(user_id: int, account: int) -> None:
     """Counts the attempt just inserted, too: its transaction holds the counter's row, so clicks come one by one."""
     now = timezone.now()
-    recent = TakeoverAttempt.objects.filter(created_at__gt=now - timedelta(seconds=WINDOW_S))
+    window = now - timedelta(seconds=WINDOW_S), now + timedelta(seconds=1)  # later ones: the clock was set back
+    recent = TakeoverAttempt.objects.filter(created_at__range=window)
     mine, everybodys = recent.filter(actor_id=user_id), recent.filter(account=account)
     for attempts, most in ((mine, PER_PERSON), (everybodys, PER_ACCOUNT)):
         oldest_first = list(attempts.order_by("created_at").values_list("created_at", flat=True)[: most + 1])
         if len(oldest_first) > most:
             raise TooMany(max(1, WINDOW_S - int((now - oldest_first[0]).total_seconds())))
-    asked_to_wait = recent.filter(account=account, retry_at__gt=now).order_by("retry_at").last()
+    waits = TakeoverAttempt.objects.filter(account=account, created_at__gt=now - 2 * timedelta(seconds=WINDOW_S))
+    asked_to_wait = waits.filter(retry_at__gt=now, retry_at__lt=window[1] + timedelta(seconds=RETRY_LIMIT_S)).last()
     if asked_to_wait is not None and asked_to_wait.retry_at is not None:
         raise TooMany(int((asked_to_wait.retry_at - now).total_seconds()) + 1, by_deepcall=True)
 
 
-def move(attempt: TakeoverAttempt, event: Event, detail: dict[str, Any] | None = None, **values: Any) -> bool:
+def move(attempt: TakeoverAttempt, event: Event, detail: dict[str, Any] | None = None,
+         only: dict[str, Any] | None = None, **values: Any) -> bool:
     """What `event` does to the attempt, with its line in the record. False when it does nothing to it any more.
 
-    `values` are written to the row, `detail` only to the record.
+    `values` are written to the row, `detail` only to the record; `only`: what else must still be true of the row.
     """
     with transaction.atomic():
         version = generation.bump(generation.TAKEOVER)
-        to = next((to for start, to in ways(event) if _moved(attempt, start, event, to, version, values)), None)
+        rows = TakeoverAttempt.objects.filter(pk=attempt.pk, is_open=True, **(only or {}))
+        change = {"version": version, "changed_at": database_time(), **values}
+        to = next((to for start, to in ways(event)
+                   if rows.filter(state=start).update(state=to, is_open=stays_open(to, event), **change)), None)
         if to is not None:
             _record(attempt, f"takeover.{to}", event=str(event), **_told(values), **(detail or {}))
     attempt.refresh_from_db()
     return to is not None
-
-
-def _moved(attempt: TakeoverAttempt, start: str, event: Event, to: State, version: int, values: dict[str, Any]) -> bool:
-    return bool(TakeoverAttempt.objects.filter(pk=attempt.pk, state=start, is_open=True).update(
-        state=to, is_open=stays_open(to, event), version=version, changed_at=timezone.now(), **values))
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:
@@ -133,21 +146,22 @@ def _told(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def mark_sent(attempt: TakeoverAttempt) -> bool:
-    return move(attempt, Event.SENDING, sent_at=timezone.now())
+    return move(attempt, Event.SENDING, sent_at=database_time())
 
 
 def settle(attempt: TakeoverAttempt, outcome: Accepted | QueueApiError) -> bool:
     """Writes down what is known after asking. False: age or a list was quicker; what came is on record all the same."""
-    event, now = event_of(outcome), timezone.now()
+    event, now = event_of(outcome), database_time()
     values: dict[str, Any] = {
         "code": "" if isinstance(outcome, Accepted) else outcome.code, "message": outcome.message[:300],
-        "tries": outcome.tries, "tried_until": now,
+        "tries": 0 if isinstance(outcome, RequestInvalid) else outcome.tries, "tried_until": now,
     }
     if event is Event.NOTHING_WENT_OUT:
         values["reason"] = "set-up" if isinstance(outcome, RequestInvalid) else "no-connection"
     if isinstance(outcome, QueueApiError) and outcome.retry_after_s:
         values["retry_at"] = now + timedelta(seconds=min(outcome.retry_after_s, RETRY_LIMIT_S))
-    detail = {"tries": [_told_try(one, attempt.caller_last4) for one in outcome.log]}
+    detail = {"tries": [{"code": one.code, "message": shown_text(one.message, Audience()), "ms": one.took_ms}
+                        for one in outcome.log]}
     if move(attempt, event, detail, **values):
         return True
     with transaction.atomic():
@@ -155,22 +169,18 @@ def settle(attempt: TakeoverAttempt, outcome: Accepted | QueueApiError) -> bool:
     return False
 
 
-def _told_try(one: Try, ending: str) -> dict[str, Any]:
-    return {"code": one.code, "message": shown_text(one.message, Audience(), ending), "ms": one.took_ms}
-
-
 def not_sent(attempt: TakeoverAttempt, reason: str, message: str = "") -> bool:
     return move(attempt, Event.HELD_BACK, reason=reason, message=message[:300])
 
 
-def judge(attempt: TakeoverAttempt, verdict: str, by: str, source: audit.Source) -> bool:
+def judge(attempt: TakeoverAttempt, verdict: str, by: str, source: audit.Source, by_id: int | None = None) -> bool:
     """A person says what became of an abandoned takeover. The first one counts; False for any later one."""
     with transaction.atomic():
         version = generation.bump(generation.TAKEOVER)
         judged = TakeoverAttempt.objects.filter(pk=attempt.pk, state=State.ABANDONED, verdict="").update(
-            verdict=verdict, verdict_by=by, version=version, changed_at=timezone.now())
+            verdict=verdict, verdict_by=by, version=version, changed_at=database_time())
         if judged:
-            _record(attempt, "takeover.judged", source=source, by=by, verdict=verdict)
+            _record(attempt, "takeover.judged", source=source, by=by, by_id=by_id, verdict=verdict)
     attempt.refresh_from_db()
     return bool(judged)
 
@@ -201,10 +211,10 @@ def _ms(moment: Any) -> int:
 
 
 def _record(attempt: TakeoverAttempt, kind: str, source: audit.Source | None = None, **detail: Any) -> None:
-    """Every line says by itself who, which call and from where; a number in DeepCall's words is cut to its end."""
+    """Every line says by itself who, which call and from where; any number in DeepCall's words is cut to its end."""
     if "message" in detail:  # the record outlives the privacy deadline
-        detail["message"] = shown_text(detail["message"], Audience(), attempt.caller_last4)
+        detail["message"] = shown_text(detail["message"], Audience())
     source = source or audit.Source(attempt.address, attempt.session_mark)
     audit.record(kind, actor=attempt.actor_name, account=attempt.account.name, call_ref=attempt.call_ref,
-                 attempt_id=attempt.pk, caller_last4=attempt.caller_last4, queue=attempt.queue_key,
-                 **source.detail(), **detail)
+                 attempt_id=attempt.pk, actor_id=attempt.actor_id, caller_last4=attempt.caller_last4,
+                 queue=attempt.queue_key, **source.detail(), **detail)

@@ -139,7 +139,7 @@ def judge_takeover(request: HttpRequest) -> HttpResponse:
     if verdict not in TakeoverAttempt.Verdict.values:
         return _answer(request, nothing_sent(HTTPStatus.BAD_REQUEST, _("Not understood"), _(
             "Say whether the call moved or not.")))
-    if judge(attempt, verdict, viewer.name, source_of(request)):
+    if judge(attempt, verdict, viewer.name, source_of(request), viewer.user_id):
         station.ring()
     notice = notice_of(news_of(attempt), viewer) if attempt.actor_id == viewer.user_id else None
     return _answer(request, Answer(HTTPStatus.OK, notice=notice))

@@ -61,6 +61,9 @@ def _confirmed(news: AttemptNews) -> Said:
 
 def _refused(news: AttemptNews) -> Said:
     title = _("Busy") if news.state == "busy" else _("Refused")
+    if news.wait_until is not None:
+        seconds = max(1, (news.wait_until - news.changed + 999) // 1000)
+        return Said(title, _("DeepCall asks for a pause of %(wait)s s before the next takeover.") % {"wait": seconds})
     return Said(title, whose_credentials(news) or (advice("takeover", news.code).supervisor if news.code else ""))
 
 

@@ -1,5 +1,7 @@
 """Account: one DeepCall account and everything needed to ask it. Knows nothing of screens."""
 
+import hashlib
+import json
 import math
 import uuid
 import zoneinfo
@@ -120,7 +122,12 @@ class Account(models.Model):
         """Before the address changes: no secret, the supervisors' sessions included, goes to another server."""
         self.ssid_sealed = self.token_sealed = ""
         if self.pk:
-            self.seats.update(ssid_sealed="")
+            self.seats.update(ssid_sealed="", ssid_stored_at=None, ssid_refused_at=None, ssid_refused_code="")
+
+    def list_mark(self) -> str:
+        """A mark of how lists are asked for and read: under another one a missing call or agent means nothing."""
+        read = [self.base_url, self.list_path, self.list_request, self.field_names, self.state_words]
+        return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()[:16]
 
     def credentials(self) -> Credentials:
         """Both ways as stored. Raises `Unsealable` when the field keys do not fit."""

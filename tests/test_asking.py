@@ -214,6 +214,30 @@ def test_an_own_session_that_deepcall_refuses_is_said_to_be_ones_own_and_where_t
     assert "refused" not in text(client.get("/me/"))
 
 
+def test_an_agent_who_is_not_logged_in_is_no_reason_to_renew_a_session_and_success_clears_the_mark(
+    supervisor: User, deepcall: Peer, ref: str
+) -> None:
+    seat_of(supervisor, ssid="own-ssid")
+    deepcall.script = [error(1043), error(1014), SUCCESS]
+    client, marks = signed_in(supervisor), []
+    for _ in range(3):
+        click(client, ref)
+        marks.append(supervisor.seats.get().ssid_refused_code)
+    assert marks == ["", "1014", ""]
+
+
+def test_one_click_never_moves_another_call(supervisor: User, account: Account, deepcall: Peer) -> None:
+    other = live(Call(key="c-2", call_id="c-2", queue_id="302"))
+    ref = show(account, live(), other)
+    client = signed_in(supervisor)
+    assert click(client, ref, KEY).status_code == 200
+    response = click(client, f"{account.pk}-c-2", KEY)
+    assert response.status_code == 409
+    assert "This click was for another call" in text(response)
+    assert "data-takeover" not in text(response)
+    assert [asked.json["callId"] for asked in deepcall.journal] == ["c-1"]
+
+
 def test_the_accounts_refused_credentials_are_the_administrators_to_mend(
     supervisor: User, admin: User, deepcall: Peer, ref: str
 ) -> None:
@@ -581,6 +605,8 @@ def test_a_pause_that_deepcall_asks_for_is_kept_and_said(supervisor: User, deepc
     client = signed_in(supervisor)
     assert click(client, ref).status_code == 200
     assert (the_attempt().state, the_attempt().code) == (State.REFUSED, "429")
+    mirror.note(takeover.news_since(0))
+    assert "asks for a pause of 7 s" in text(client.get("/"))
     response = click(client, ref)
     assert response.status_code == 429
     assert 5 <= int(response["Retry-After"]) <= 8

@@ -1,6 +1,7 @@
 """What later lists tell of a takeover, and what age decides: nothing is guessed, and nothing stays open for ever."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,10 +11,11 @@ from django.utils import timezone
 from dashboard.board import Board, heard
 from dashboard.models import AuditEvent, TakeoverAttempt
 from dashboard.reconcile import age, age_unpolled, reconcile
+from dashboard.takeover import move
 from dashboard.takeover_states import OPEN, State
 from queue_api.calls import Call, CallState
 from queue_api.models import Account
-from tests.makers import listing
+from tests.makers import listing, nameless
 from tests.takeovers import CALL
 from tests.test_takeover import another_call, begun, put
 
@@ -41,12 +43,13 @@ class Lists:
 
     def __init__(self, account: Account) -> None:
         self.board = Board(account=account.pk, fence=1)
+        self.unusable = 0
 
     def bring(self, *calls: Call, after_s: float = 0, total: int | None = None) -> int:
         """One more list, asked for so many seconds after now; how many attempts it moved."""
         at = int((timezone.now() + timedelta(seconds=after_s)).timestamp() * 1000)
-        self.board = heard(self.board, listing(*calls, declared_total=total), asked_at=at, now=at, misses=2,
-                           gap_ms=10_000)
+        one = listing(*calls, declared_total=total, unusable=self.unusable)
+        self.board = heard(self.board, one, asked_at=at, now=at, misses=2, gap_ms=10_000)
         return reconcile(self.board)
 
 
@@ -117,6 +120,50 @@ def test_each_account_is_looked_up_in_its_own_lists(attempt: TakeoverAttempt) ->
     assert state_of(attempt)[0] == State.UNKNOWN
 
 
+def test_an_agent_whose_id_is_read_from_another_field_is_no_other_agent(
+    attempt: TakeoverAttempt, lists: Lists
+) -> None:
+    assert lists.bring(msgspec.structs.replace(CALL, agent_id="m55")) == 0
+    assert state_of(attempt) == (State.UNKNOWN, True)
+
+
+@pytest.mark.parametrize("change", [{"field_names": {"call_id": ["uuid"]}}, {"list_request": {"filter": ["waiting"]}}])
+def test_lists_read_in_another_way_than_when_it_was_clicked_prove_nothing(
+    attempt: TakeoverAttempt, account: Account, lists: Lists, change: dict[str, object]
+) -> None:
+    Account.objects.filter(pk=account.pk).update(**change)
+    assert [lists.bring(after_s=after_s) for after_s in (0, 2, 4)] == [0, 0, 0]
+    assert lists.bring(WITH_ASHA, after_s=6) == 0
+    assert state_of(attempt) == (State.UNKNOWN, True)
+
+
+# ── calls without an id ────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def unnamed(supervisor: User, account: Account, lists: Lists) -> TakeoverAttempt:
+    """A takeover of a call that is known by its caller and agent alone, so that moving it changes its key."""
+    lists.bring(nameless(agent="1102"), after_s=-15)
+    return unknown(begun(supervisor, account, nameless(agent="1102")))
+
+
+def test_a_call_without_an_id_is_found_under_its_new_agent(unnamed: TakeoverAttempt, lists: Lists) -> None:
+    assert lists.bring(nameless(agent="1101", agent_name="Asha Rao")) == 1
+    assert state_of(unnamed) == (State.CONFIRMED, False)
+    assert unnamed.agent_after_name == "Asha Rao"
+
+
+def test_when_one_caller_has_two_calls_without_an_id_nothing_is_guessed(
+    unnamed: TakeoverAttempt, lists: Lists
+) -> None:
+    for after_s in (0, 2, 4):
+        assert lists.bring(nameless(agent="1101"), nameless(agent="1103"), after_s=after_s) == 0
+    assert state_of(unnamed) == (State.UNKNOWN, True)
+
+
+def test_a_call_without_an_id_that_left_the_lists_may_have_moved(unnamed: TakeoverAttempt, lists: Lists) -> None:
+    assert [lists.bring(after_s=after_s) for after_s in (0, 2, 4)] == [0, 0, 0]
+    assert state_of(unnamed) == (State.UNKNOWN, True)
+
+
 # ── not confirmed ──────────────────────────────────────────────────────────────────────────────────
 def test_the_old_agent_in_two_late_lists_is_not_confirmed(attempt: TakeoverAttempt, lists: Lists) -> None:
     assert [lists.bring(CALL, after_s=after_s) for after_s in (0, 2)] == [0, 1]
@@ -173,7 +220,32 @@ def test_an_incomplete_list_ends_nothing_and_says_nothing_of_calls_it_leaves_out
 ) -> None:
     assert [lists.bring(after_s=after_s, total=9) for after_s in (0, 2, 4, 6)] == [0, 0, 0, 0]
     assert state_of(attempt) == (State.UNKNOWN, True)
-    assert attempt.unmoved_at is None
+    assert (attempt.unmoved_lists, attempt.gone_lists) == (0, 0)
+
+
+def test_a_new_leader_without_a_snapshot_calls_nothing_ended_after_one_list(
+    attempt: TakeoverAttempt, account: Account
+) -> None:
+    fresh = Lists(account)
+    assert fresh.bring(total=9) == 0  # an incomplete one
+    assert fresh.bring(after_s=2) == 0
+    assert state_of(attempt) == (State.UNKNOWN, True)
+    assert fresh.bring(after_s=4) == 1
+    assert state_of(attempt)[0] == State.ENDED
+
+
+def test_a_call_that_comes_back_has_not_ended(attempt: TakeoverAttempt, account: Account) -> None:
+    unknown(attempt, State.ACCEPTED)
+    fresh = Lists(account)
+    assert [fresh.bring(), fresh.bring(CALL, after_s=2), fresh.bring(after_s=4)] == [0, 0, 0]
+    assert state_of(attempt) == (State.ACCEPTED, True)
+
+
+def test_a_row_without_an_identity_may_be_the_call(attempt: TakeoverAttempt, lists: Lists) -> None:
+    for after_s in (0, 2, 4, 6):
+        lists.unusable = 1
+        assert lists.bring(after_s=after_s) == 0
+    assert state_of(attempt) == (State.UNKNOWN, True)
 
 
 # ── what was left behind ───────────────────────────────────────────────────────────────────────────
@@ -216,6 +288,21 @@ def test_a_clock_that_was_set_back_leaves_nothing_open(supervisor: User, account
     put(attempt, State.UNKNOWN, age_s=-3600)
     assert age(account.pk) == 1
     assert state_of(attempt) == (State.ABANDONED, False)
+
+
+def test_what_moved_on_by_itself_is_not_aged_a_second_time(
+    supervisor: User, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes age at once, or an answer comes: unknown must not be abandoned before it was looked for."""
+    attempt = begun(supervisor, account)
+    put(attempt, State.SENT, age_s=30)
+    def second(*args: Any, **kwargs: Any) -> bool:
+        assert move(*args, **kwargs)
+        return move(*args, **kwargs)
+
+    monkeypatch.setattr("dashboard.reconcile.move", second)
+    age(account.pk)
+    assert state_of(attempt) == (State.UNKNOWN, True)
 
 
 def test_each_account_ages_by_itself(supervisor: User, account: Account) -> None:

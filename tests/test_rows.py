@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.access import shown_text
+from dashboard.access import Audience, shown_text
 from dashboard.overlay import SHOWN_S, AttemptNews
 from dashboard.refs import call_ref
 from dashboard.rows import Flags, cell_view, elapsed, row_html, sort_key, with_elapsed
@@ -165,6 +165,27 @@ def test_with_the_right_the_button_names_whose_phone_rings() -> None:
     assert "rings Front desk" in row(call())
     assert "rings you" in row(call(), flags=OWN_PHONE)
     assert "Front desk" not in row(call(), flags=OWN_PHONE)
+
+
+@pytest.mark.parametrize("text", [
+    "Caller 919812345678, 2001 is busy", "Call 919812345678 1501", "919812345678/2", "919812345678-01",
+    "+91 98123 45678",
+])
+def test_what_stands_beside_a_callers_number_does_not_hide_it_from_the_mask(text: str) -> None:
+    shown = shown_text(text, Audience(), "5678")
+    assert "98123" not in shown
+    assert "•••• 5678" in shown
+
+
+def test_another_number_than_the_callers_stays_as_it_is() -> None:
+    assert shown_text("Ticket 12345678901", Audience(), "5678") == "Ticket •••• 5678"  # it could be
+    assert shown_text("Ticket 11112222333", Audience(), "5678") == "Ticket 11112222333"
+
+
+def test_what_is_confirmed_shows_no_code_of_an_earlier_answer() -> None:
+    html = row(call(agent_id="1101"), attempt(state="confirmed", code="1009", agent="Sita", agent_id="1101"))
+    assert "1009" not in html
+    assert "Now with Sita" in html
 
 
 @pytest.mark.parametrize(("card", "flags", "says"), [

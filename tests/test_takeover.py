@@ -12,7 +12,7 @@ from dashboard.access import viewer_of
 from dashboard.audit import Source
 from dashboard.clock import now_ms
 from dashboard.models import AuditEvent, Generation, TakeoverAttempt
-from dashboard.takeover import AlreadyOpen, TooMany
+from dashboard.takeover import AlreadyOpen, SameClick, TooMany
 from dashboard.takeover_states import EDGES, OPEN, Event, State, stays_open
 from queue_api.calls import Call
 from queue_api.client import Accepted
@@ -110,9 +110,18 @@ def test_a_record_that_does_not_chain_is_an_error_and_not_somebody_elses_attempt
 
 def test_the_same_click_again_is_the_attempt_that_there_is(supervisor: User, account: Account) -> None:
     first = begun(supervisor, account, key=KEY)
-    assert begun(supervisor, account, key=KEY).pk == first.pk
-    assert takeover.same_click(supervisor.pk, KEY) == first
+    with pytest.raises(SameClick) as twin:
+        begun(supervisor, account, key=KEY)
+    assert twin.value.attempt == takeover.same_click(supervisor.pk, KEY) == first
     assert AuditEvent.objects.count() == 1
+
+
+def test_one_click_on_two_calls_is_the_first_calls_alone(supervisor: User, account: Account) -> None:
+    """Else the second call would be moved while the record names the first."""
+    first = begun(supervisor, account, key=KEY)
+    with pytest.raises(SameClick) as twin:
+        begun(supervisor, account, another_call(2), key=KEY)
+    assert twin.value.attempt == first
 
 
 def test_two_people_may_make_the_same_key(supervisor: User, outsider: User, account: Account) -> None:
@@ -182,7 +191,14 @@ def test_an_account_takes_sixty_a_minute_from_everybody_together(
 def test_the_click_that_reached_the_limit_still_finds_itself(supervisor: User, account: Account) -> None:
     written(supervisor, account, 9)
     tenth = begun(supervisor, account, key=KEY)
-    assert begun(supervisor, account, key=KEY).pk == tenth.pk
+    with pytest.raises(SameClick) as twin:
+        begun(supervisor, account, key=KEY)
+    assert twin.value.attempt == tenth
+
+
+def test_attempts_of_a_time_to_come_do_not_count_either(supervisor: User, account: Account) -> None:
+    written(supervisor, account, 10, age_s=-600)  # the clock was set back since
+    assert begun(supervisor, account).state == State.INTENT
 
 
 @pytest.mark.django_db(transaction=True)
@@ -263,7 +279,7 @@ def test_what_came_is_written_down_as_what_it_proves(
     code = "" if isinstance(outcome, Accepted) else outcome.code
     attempt = TakeoverAttempt.objects.get()
     assert (attempt.state, attempt.reason, attempt.code, attempt.message, attempt.tries) == (
-        state, reason, code, "Fine.", 1)
+        state, reason, code, "Fine.", 0 if reason == "set-up" else 1)
     assert attempt.is_open == (state in (State.ACCEPTED, State.UNKNOWN))
     line = AuditEvent.objects.latest("seq")
     assert line.kind == f"takeover.{state}"

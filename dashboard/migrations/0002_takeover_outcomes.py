@@ -52,6 +52,21 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='takeoverattempt',
+            name='gone_lists',
+            field=models.PositiveSmallIntegerField(default=0),
+        ),
+        migrations.AddField(
+            model_name='takeoverattempt',
+            name='list_mark',
+            field=models.CharField(blank=True, max_length=16),
+        ),
+        migrations.AddField(
+            model_name='takeoverattempt',
+            name='looked_at',
+            field=models.PositiveBigIntegerField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name='takeoverattempt',
             name='retry_at',
             field=models.DateTimeField(blank=True, null=True),
         ),
@@ -67,8 +82,8 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='takeoverattempt',
-            name='unmoved_at',
-            field=models.PositiveBigIntegerField(blank=True, null=True),
+            name='unmoved_lists',
+            field=models.PositiveSmallIntegerField(default=0),
         ),
         migrations.AddField(
             model_name='takeoverattempt',

@@ -3,19 +3,21 @@
 // The armed cell is the browser's alone. News of the call (a newer `data-rev`) takes it away, and so do Escape, another
 // button and four seconds.
 
+import {resync} from "./frames.js";
 import {element, say} from "./words.js";
 
 const ARMED_MS = 4000;
+const spoken = document.getElementById("spoken"); // for those who hear the page
 let armed = null; // {button, cell, label, outcome, state, timer}
 
 export function start() {
-  addEventListener("keydown", onKey, true);
+  addEventListener("keydown", (event) => event.key === "Escape" && disarm(), true);
 }
 
 /** Whether this click may ask DeepCall; when it may not, it has armed the button instead. */
 export function passes(event, button) {
   if (!wanted(button)) return true;
-  if (armed?.button === button && isArmed()) return event.detail < 2 && disarm(); // a double click is one click
+  if (armed?.button === button && isArmed()) return disarm();
   disarm();
   arm(button);
   return false;
@@ -36,6 +38,7 @@ function arm(button) {
   cell.dataset.takeover = "armed";
   label.textContent = say("confirm");
   outcome.replaceChildren(...element("armed").childNodes);
+  spoken.textContent = outcome.textContent;
 }
 
 /** Gives the cell back as it was, unless there is news in it; true, so that a click can go on. */
@@ -46,14 +49,17 @@ function disarm() {
     cell.dataset.takeover = state;
     button.firstElementChild.textContent = label;
     cell.querySelector(".outcome").replaceChildren(...outcome);
+    if ("skipped" in cell.dataset) catchUp(cell);
   }
+  spoken.textContent = "";
   clearTimeout(armed?.timer);
   armed = null;
   return true;
 }
 
-// A key that is held down repeats its click: it must not confirm what it has just armed.
-function onKey(event) {
-  if (event.key === "Escape") disarm();
-  if (event.repeat && armed && event.target === armed.button) event.preventDefault();
+// A frame had other things to say of the button meanwhile (patch.js).
+function catchUp(cell) {
+  delete cell.dataset.skipped;
+  cell.dataset.rev = "-1";
+  resync(true);
 }

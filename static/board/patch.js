@@ -83,7 +83,15 @@ function patchNode(old, next) {
 function settled(old, next) {
   if (old.dataset.rev === undefined || next.dataset.rev === undefined) return old.isEqualNode(next);
   if (+old.dataset.rev !== +next.dataset.rev) return +old.dataset.rev > +next.dataset.rev;
-  return "asking" in old.dataset || "armed" in old.dataset || buttonOf(old) === buttonOf(next);
+  if ("asking" in old.dataset || buttonOf(old) === buttonOf(next)) return true;
+  if (!("armed" in old.dataset)) return false;
+  if (meansOther(old, next)) old.dataset.skipped = ""; // arming.js asks for it when it lets go
+  return true;
+}
+
+function meansOther(old, next) {
+  const [mine, theirs] = [old, next].map((cell) => cell.querySelector(TAKE));
+  return !theirs || mine.lastElementChild.textContent !== theirs.lastElementChild.textContent;
 }
 
 // The same news for an audience with other rights: the button came, went, rings another phone or must be armed.
@@ -102,10 +110,12 @@ function sameShape(old, next) {
 }
 
 function replace(old, next) {
-  const held = old.contains(document.activeElement) && document.activeElement.id;
+  const held = old.contains(document.activeElement) && document.activeElement;
   old.replaceChildren(...next.childNodes);
   htmx.process(old);
-  if (held) document.getElementById(held)?.focus({preventScroll: true});
+  if (!held) return;
+  const again = held.id ? document.getElementById(held.id) : old.closest(".row")?.querySelector(TAKE);
+  again?.focus({preventScroll: true}); // else it would fall to <body>
 }
 
 function copyAttributes(from, to) {

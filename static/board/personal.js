@@ -6,10 +6,10 @@ import {element, say} from "./words.js";
 const {person, ownAgents = "", judges} = document.body.dataset;
 const mine = new Set(ownAgents.split(" ").filter(Boolean));
 
-/** Called with each row or cell that came anew from the server. */
-export function personal(host) {
-  const cell = host.matches("[data-takeover]") ? host : host.querySelector("[data-takeover]");
-  if (!cell) return;
+/** Called with each row that came anew from the server. */
+export function personal(row) {
+  const cell = row.querySelector("[data-takeover]");
+  if (!cell || "armed" in cell.dataset) return;
   if (mine.has(cell.dataset.with)) cell.querySelector(".outcome > b").textContent = say("with-you");
   if (cell.dataset.attempt && (judges === "yes" || cell.dataset.actor === person)) ask(cell);
 }

@@ -9,14 +9,18 @@ import {movedAt} from "./layout.js";
 import * as notices from "./notices.js";
 import {element, say} from "./words.js";
 
+const TAKE = "button[data-action=takeover]";
+const WAIT_LIMIT_S = 60;
 const TIMEOUT_MS = 20000; // the server is done after 12 s, whatever happens upstream
 const MEANT_MS = 600; // about the time to see that something else is there now
 let pointed = -Infinity; // when the pointer last moved
+const keys = new WeakMap(); // button -> the key of its last click
 const clicks = new WeakMap(); // button -> what its row said when it was pressed
 
 export function start() {
   addEventListener("pointermove", () => { pointed = performance.now(); }, {capture: true, passive: true});
   document.addEventListener("click", guard, true);
+  document.addEventListener("keydown", once, true);
   document.addEventListener("htmx:config:request", prepare);
   document.addEventListener("htmx:before:request", ({detail: {ctx}}) => isOurs(ctx) && asking(ctx));
   document.addEventListener("htmx:after:request", (event) => answered(event.detail.ctx));
@@ -27,13 +31,18 @@ export function start() {
 }
 
 function guard(event) {
-  const button = event.target.closest?.("button[data-action=takeover]");
+  const button = event.target.closest?.(TAKE);
   if (!button || button.getAttribute("aria-disabled") === "true") return;
   const slid = hasSlid(event, button);
   if (slid) notices.add(element("notice-slid"));
-  if (!slid && arming.passes(event, button)) return;
+  if (!slid && event.detail < 2 && arming.passes(event, button)) return; // a double click is one click
   event.preventDefault();
   event.stopImmediatePropagation();
+}
+
+// A key that is held down repeats its click; the person pressed it once.
+function once(event) {
+  if (event.repeat && event.target.matches?.(TAKE)) event.preventDefault();
 }
 
 // A row that slid under a resting pointer a moment ago is not the one that was meant. The keyboard (detail 0) means it.
@@ -63,7 +72,9 @@ function prepare(event) {
   request.headers["X-CSRFToken"] = token();
   if (button.dataset.action !== "takeover") return;
   if (button.getAttribute("aria-disabled") === "true") return event.preventDefault();
-  request.body.set("key", newKey());
+  const key = newKey();
+  keys.set(button, key);
+  request.body.set("key", key);
   request.timeout = TIMEOUT_MS;
 }
 
@@ -94,6 +105,8 @@ function callerOf(button) {
 
 // htmx drops an answer, notices included, when the cell it is meant for has left the page.
 function answered(ctx) {
+  const wait_s = Number(ctx.response?.raw?.headers.get("Retry-After"));
+  if (isOurs(ctx) && wait_s) setTimeout(forget, 1000 * Math.min(wait_s, WAIT_LIMIT_S), ctx.sourceElement.id);
   if (ctx.target?.isConnected !== false) return;
   ctx.target = document.getElementById("notices");
   ctx.swap = "none";
@@ -102,6 +115,14 @@ function answered(ctx) {
 // An answer of ours without a cell (a stale page, a draining server, a call that is gone): nothing was sent.
 function refused(ctx) {
   if (isOurs(ctx) && !hasCell(ctx.text) && /<hx-partial/.test(ctx.text)) giveBack(ctx.sourceElement);
+}
+
+// "Try again in 7 s" is this screen's alone: nobody else's news would ever take it away.
+function forget(id) {
+  const cell = document.getElementById(id)?.closest("[data-takeover=not-sent]");
+  if (!cell) return;
+  cell.dataset.rev = "-1";
+  resync(true);
 }
 
 function hasCell(html) {
@@ -113,7 +134,9 @@ function keepNewer(event) {
   if (!isOurs(ctx)) return;
   if (ctx.response && !hasCell(ctx.text) && !tasks.some((task) => task.type === "partial")) return strange(event);
   for (let i = tasks.length - 1; i >= 0; i -= 1) {
-    if (isOlder(tasks[i])) tasks.splice(i, 1);
+    if (!isOlder(tasks[i])) continue;
+    tasks.splice(i, 1);
+    giveBack(ctx.sourceElement); // unless the newer news is of this very click
   }
 }
 
@@ -137,6 +160,7 @@ function strange(event) {
 
 // Sent, and nobody here knows what came of it. Never sent again; the full board brings what the server knows.
 function noAnswer({sourceElement: button}) {
+  if (button?.closest?.(".verdict")) notices.add(element("notice-verdict"));
   if (!clicks.has(button)) return;
   tell("notice-unknown", button);
   if (button.isConnected && revision(button) === clicks.get(button).rev) doubt(button.closest("[data-takeover]"));
@@ -153,5 +177,6 @@ function doubt(cell) {
 function tell(name, button) {
   const notice = element(name);
   notice.querySelector(".who").textContent = clicks.get(button)?.caller ?? "";
+  Object.assign(notice.dataset, {notice: keys.get(button) ?? "", rev: 0}); // what the server knows replaces it
   notices.add(notice);
 }
