@@ -1,4 +1,4 @@
-"""People, queues and the record in the admin. A person's seats, queues and rights are on one page."""
+"""People and queues in the admin. A person's seats, queues and rights are on one page."""
 
 from typing import Any
 
@@ -7,13 +7,12 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Permission, User
-from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard import wall_admin  # noqa: F401 - registers the wall displays
-from dashboard.models import AuditEvent, Queue, Seat, TakeoverAttempt
+from dashboard import record_admin, takeover_admin, wall_admin  # noqa: F401 - registers the record and the walls
+from dashboard.models import Queue, Seat
 from queue_api.admin import WriteOnlyField
 
 admin.site.site_header = "Callboard"
@@ -121,33 +120,3 @@ class QueueAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "account", "key", "target_percent", "target_s")
     list_filter = ("account",)
     search_fields = ("name", "key")
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """The record: to look at, never to change."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-@admin.register(TakeoverAttempt)
-class TakeoverAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "actor_name", "account", "call_ref", "state", "code", "message", "tries")
-    list_filter = ("state", "account", "code")
-    search_fields = ("actor_name", "call_ref", "call_id", "caller_last4", "code")
-    date_hierarchy = "created_at"
-    exclude = ("call_key", "key")  # the key of a call without an id holds the caller's number
-
-
-@admin.register(AuditEvent)
-class AuditAdmin(ReadOnlyAdmin):
-    list_display = ("seq", "at", "kind", "actor_name", "account_name", "call_ref", "detail")
-    list_filter = ("kind", "account_name")
-    search_fields = ("actor_name", "call_ref")
-    date_hierarchy = "at"

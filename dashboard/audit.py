@@ -10,13 +10,14 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from dashboard.generation import AUDIT, bump, current
 from dashboard.models import AuditEvent
 
 GENESIS = "0" * 64
+UNREADABLE = (DatabaseError, ValueError, TypeError, AttributeError)  # raised where the bytes are no line any more
 DENIALS, DENIALS_WINDOW_S = 10, 60  # refused clicks of one person that are written down, per minute
 
 
@@ -69,15 +70,21 @@ def line_hash(event: AuditEvent) -> str:
 def problems() -> Iterator[str]:
     """One sentence for each edit, gap or reordering found, reading the whole record once."""
     counted = current().get(AUDIT, 0)
-    previous, expected = GENESIS, 1
-    for event in AuditEvent.objects.order_by("seq").iterator(chunk_size=2000):
-        if event.seq != expected:
-            yield f"line {expected} is missing before line {event.seq}"
-        elif event.previous_hash != previous:
-            yield f"line {event.seq} does not follow from line {event.seq - 1}"
-        if event.hash != line_hash(event):
-            yield f"line {event.seq} was changed after it was written"
-        previous, expected = event.hash, event.seq + 1
-    last = expected - 1
-    if not counted <= last <= current().get(AUDIT, 0):  # lines written while this was reading are in order
-        yield f"the record ends at line {last}, but {counted} were written"
+    previous, last = GENESIS, 0
+    try:
+        for event in AuditEvent.objects.order_by("seq").iterator(chunk_size=2000):
+            yield from _wrong_with(event, last + 1, previous)
+            previous, last = event.hash, event.seq
+        if not counted <= last <= current().get(AUDIT, 0):  # lines written while this was reading are in order
+            yield f"the record ends at line {last}, but {counted} were written"
+    except UNREADABLE as error:
+        yield f"what comes after line {last} cannot be read: {type(error).__name__}: {error}"
+
+
+def _wrong_with(event: AuditEvent, expected: int, previous: str) -> Iterator[str]:
+    if event.seq != expected:
+        yield f"line {expected} is missing before line {event.seq}"
+    elif event.previous_hash != previous:
+        yield f"line {event.seq} does not follow from line {event.seq - 1}"
+    if event.hash != line_hash(event):
+        yield f"line {event.seq} was changed after it was written"

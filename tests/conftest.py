@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connections
-from django.test import override_settings
+from django.db import connection, connections
+from django.test import TransactionTestCase, override_settings
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from dashboard import append_only
 from dashboard.mirror import mirror
 from dashboard.models import Queue, Seat
 from queue_api.models import Account
@@ -39,6 +40,27 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 def _cheap_passwords() -> Iterator[None]:
     """Hashing them as the product does would take a quarter of a second for each person of each test."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _record_emptied_between_tests() -> Iterator[None]:
+    """After a test that commits Django empties every table. Only for that do the record's triggers step aside."""
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def flush_all(case: TransactionTestCase) -> None:
+        with append_only.lifted(connection):
+            flush(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_all)
+        yield
+
+
+@pytest.fixture
+def in_the_hands_of_who_owns_the_file(db: None) -> Iterator[None]:
+    """Somebody who may do anything to the database has taken the triggers away."""
+    with append_only.lifted(connection):
         yield
 
 

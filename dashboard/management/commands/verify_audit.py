@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError
 
 from dashboard import audit
 from dashboard.models import AuditEvent
@@ -16,7 +17,13 @@ class Command(BaseCommand):
         found = list(audit.problems())
         for sentence in found:
             self.stderr.write(sentence)
-        head = AuditEvent.objects.order_by("seq").last()
-        self.stdout.write(f"{head.seq if head else 0} lines, head {head.hash if head else '-'}: "
-                          f"{'NOT in order' if found else 'in order'}")
+        self.stdout.write(f"{_head()}: {'NOT in order' if found else 'in order'}")
         sys.exit(1 if found else 0)
+
+
+def _head() -> str:
+    try:
+        seq, line_hash = AuditEvent.objects.order_by("seq").values_list("seq", "hash").last() or (0, "-")
+    except DatabaseError:
+        return "head unreadable"
+    return f"{seq} lines, head {line_hash}"
