@@ -30,18 +30,18 @@ def reconcile(board: Board) -> int:
         account=board.account, is_open=True, state__in=LOOKED_UP).select_related("account"))
     if not attempts or board.heard_at is None:
         return 0
-    heard_at = board.heard_at + _ms(database_time()) - now_ms()  # by the clock that attempts are stamped with
-    return sum(_look_up(attempt, board, heard_at) for attempt in attempts
+    skew_ms = _ms(database_time()) - now_ms()  # attempts are stamped by the database's clock
+    return sum(_look_up(attempt, board, board.heard_at, skew_ms) for attempt in attempts
                if attempt.list_mark == attempt.account.list_mark())
 
 
-def _look_up(attempt: TakeoverAttempt, board: Board, heard_at: int) -> bool:
-    if heard_at <= max(_ms(attempt.sent_at or attempt.created_at), attempt.looked_at or 0):
+def _look_up(attempt: TakeoverAttempt, board: Board, heard_at: int, skew_ms: int) -> bool:
+    if heard_at <= (attempt.looked_at or 0) or heard_at + skew_ms <= _ms(attempt.sent_at or attempt.created_at):
         return False
     event = _evidence(attempt, board)
     if isinstance(event, Call):
         return move(attempt, Event.ANOTHER_AGENT, agent_after=event.agent_id, agent_after_name=event.agent_name)
-    late = heard_at >= _ms(attempt.tried_until or attempt.changed_at) + SETTLE_MS
+    late = heard_at + skew_ms >= _ms(attempt.tried_until or attempt.changed_at) + SETTLE_MS
     unmoved = attempt.unmoved_lists + (1 if event is Event.OLD_AGENT_TWICE and late else 0)
     gone = attempt.gone_lists + 1 if event is Event.CALL_GONE else 0
     TakeoverAttempt.objects.filter(pk=attempt.pk).update(looked_at=heard_at, unmoved_lists=unmoved, gone_lists=gone)

@@ -150,7 +150,7 @@ def test_a_takeovers_page_tells_every_try_and_leads_to_its_lines(office: Client,
 @pytest.fixture
 def busy_day(refused: TakeoverAttempt, abandoned: TakeoverAttempt, outsider: User) -> None:
     """Seven lines of Sita's two takeovers, then one each of Ola and of the verdict."""
-    audit.denied("Ola", Source("198.51.100.9"), account="Southgate", call_ref="2-c-9")
+    audit.denied("Ola", 7, Source("198.51.100.9"), account="Southgate", call_ref="2-c-9")
     takeover.judge(abandoned, "moved", "Dev", Source("203.0.113.4"))
 
 
