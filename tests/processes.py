@@ -7,8 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ def manage(data: Path, *words: str, **more: str) -> str:
     done = subprocess.run([*MANAGE, *words], env=environment(data, **more), capture_output=True, text=True,
                           timeout=60, check=True)
     return done.stdout
+
+
+def until(true: Callable[[], object], within_s: float, what: str) -> None:
+    """Looks again and again; fails with `what` when it does not come true in time."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, f"{what}: not within {within_s} s"
+        time.sleep(0.03)
 
 
 class Program:
@@ -101,6 +110,9 @@ settings.ALLOW_PRIVATE_UPSTREAM = True
 from dashboard.management.commands.demo import furnish
 furnish(sys.argv[1])
 """
+
+
+FAST = "from queue_api.models import Account; Account.objects.update(poll_interval_s=0.5)"
 
 
 def furnish(data: Path, upstream_url: str, **more: str) -> None:

@@ -22,20 +22,15 @@ Where each entry of the fault catalogue that has to do with the wire and upstrea
 """
 
 import asyncio
-import http.cookiejar
 import json
 import os
 import re
-import secrets
 import socket
 import ssl
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -53,7 +48,6 @@ from hypothesis import strategies as st
 
 from dashboard import asking
 from dashboard.board import Board, heard
-from dashboard.management.commands.demo import PASSWORD
 from dashboard.rows import Flags, row_html, with_elapsed
 from queue_api import client as client_module
 from queue_api.client import Accepted, Listing
@@ -72,7 +66,8 @@ from tests.chaos.proxy import (
 )
 from tests.makers import NORTHGATE, NOW
 from tests.peer import Peer
-from tests.processes import Callboard, Upstream, furnish, manage, running
+from tests.processes import FAST, Callboard, Upstream, furnish, manage, running, until
+from tests.supervisors import Supervisor, attribute
 from tests.test_client import ROWS, TARGET, YES, to
 
 LONG = bool(os.environ.get("CALLBOARD_LONG"))
@@ -372,67 +367,6 @@ def clock_at(now: int) -> Any:
 
 
 # ── through the real `serve`, with the simulator behind the proxy ──────────────────────────────────
-class Told(NamedTuple):
-    """The answer to a click: HTTP status, the cell's state and code, the notice's outcome, and all of it."""
-
-    status: int
-    cell: str
-    code: str
-    notice: str
-    html: str
-
-
-class Supervisor:
-    """Somebody signed in over HTTP."""
-
-    def __init__(self, url: str, username: str) -> None:
-        self.url, self.jar = url, http.cookiejar.CookieJar()
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
-        self.get("/accounts/login/")
-        self.post("/accounts/login/", username=username, password=PASSWORD)
-        assert any(cookie.name.endswith("sessionid") for cookie in self.jar), f"{username} could not sign in"
-
-    def get(self, path: str) -> tuple[int, str]:
-        return self._open(urllib.request.Request(f"{self.url}{path}"))
-
-    def post(self, path: str, **fields: str) -> tuple[int, str]:
-        token = next(str(cookie.value) for cookie in self.jar if cookie.name.endswith("csrftoken"))
-        body = urllib.parse.urlencode(fields).encode()
-        return self._open(urllib.request.Request(f"{self.url}{path}", body, {"X-CSRFToken": token}))
-
-    def _open(self, request: urllib.request.Request) -> tuple[int, str]:
-        try:
-            with self.opener.open(request, timeout=30) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-    def row(self, call_id: str) -> str:
-        """The call's row on a freshly loaded board; "" when it is not there."""
-        rows = re.split(r'(?=<div role="row")', self.get("/")[1])
-        return next((row for row in rows if f'data-call-id="{call_id}"' in row), "")
-
-    def take(self, call_id: str) -> Told:
-        ref = attribute("data-call-ref", self.row(call_id))
-        status, html = self.post("/takeover/", call=ref, key=secrets.token_hex(16))
-        return Told(status, attribute("data-takeover", html), attribute("data-code", html),
-                    attribute("data-outcome", html), html)
-
-
-def attribute(name: str, html: str) -> str:
-    found = re.search(rf'\b{name}="([^"]*)"', html)
-    return found[1] if found else ""
-
-
-def until(true: Callable[[], object], within_s: float, what: str) -> None:
-    """Looks again and again; fails with `what` when it does not come true in time."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, f"{what}: not within {within_s} s"
-        time.sleep(0.03)
-
-
 class Site(NamedTuple):
     """`serve`, whose account leads through the proxy to the simulator."""
 
@@ -470,9 +404,6 @@ class Site(NamedTuple):
     def posts(self, call_id: str) -> list[dict[str, Any]]:
         """The takeovers of this call that reached the simulator."""
         return [entry for entry in self.deepcall.journal() if entry["body"]["callId"] == call_id]
-
-
-FAST = "from queue_api.models import Account; Account.objects.update(poll_interval_s=0.5)"
 
 
 @pytest.fixture(scope="module")
