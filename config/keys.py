@@ -1,5 +1,6 @@
 """Settings out of the environment, and keys made at first start: in the data directory, for the owner alone."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,12 @@ def new_secret_key() -> str:
 
 def new_field_key() -> str:
     return Fernet.generate_key().decode()
+
+
+def layer_name(secret_key: str) -> str:
+    """What the processes of one installation call each other by. A Redis server's channels are one space for all of
+    its numbered databases: under a common name two installations would show each other's calls."""
+    return f"callboard-{hashlib.sha256(f'layer {secret_key}'.encode()).hexdigest()[:16]}"
 
 
 def kept_key(path: Path, make: Callable[[], str]) -> str:

@@ -11,7 +11,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config.keys import given, given_list, kept_key, new_field_key, new_secret_key
+from config.keys import given, given_list, kept_key, layer_name, new_field_key, new_secret_key
 
 env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -111,7 +111,7 @@ if REDIS_URL:
             "hosts": [
                 {"address": REDIS_URL, "socket_timeout": 5, "socket_connect_timeout": 2, "health_check_interval": 15}
             ],
-            "prefix": "callboard",
+            "prefix": layer_name(SECRET_KEY),
         },
     }
 

@@ -211,6 +211,17 @@ def test_each_setting_may_come_from_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
+def test_two_installations_on_one_redis_do_not_meet_there(tmp_path: Path) -> None:
+    """Not even under one address: a number at its end divides what Redis stores, not its channels."""
+    def name(folder: str, **more: str) -> str:
+        program = "from django.conf import settings; print(settings.CHANNEL_LAYERS['default']['CONFIG']['prefix'])"
+        return django(tmp_path / folder, "shell", "-v", "0", "-c", program, REDIS_URL="redis://cache/0", **more).stdout
+
+    assert name("one") == name("one") != name("two")
+    assert name("two", **PRODUCTION) == name("three", **PRODUCTION) != ""
+
+
+@pytest.mark.processes
 def test_serve_refuses_a_public_address_with_generated_keys(tmp_path: Path) -> None:
     done = django(tmp_path, "serve", "--host", "0.0.0.0", "--port", "0")
     assert done.returncode != 0
