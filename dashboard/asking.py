@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import Counter
 from http import HTTPStatus
 
 import msgspec
@@ -33,10 +34,37 @@ from queue_api.naming import TakeoverTarget, name_call
 
 logger = logging.getLogger(__name__)
 
-IN_FLIGHT = threading.BoundedSemaphore(32)
 OLD_BOARD_S = 15.0
 AHEAD_S = 5.0
 SEND_WITHIN_S = 5.0  # of the mark that it goes out: a process that slept meanwhile must not act on it any more
+
+
+class InFlight:
+    """The clicks that are being carried out, so many at most.
+
+    The posts of one click share a place: if one of them is sent, none may be told that nothing was.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._posts = most, Counter[tuple[int, str]]()
+        self._lock = threading.Lock()
+
+    def enter(self, user_id: int, key: str) -> bool:
+        """Whether there is a place; then it must be left again."""
+        with self._lock:
+            if (user_id, key) not in self._posts and len(self._posts) >= self._most:
+                return False
+            self._posts[user_id, key] += 1
+            return True
+
+    def leave(self, user_id: int, key: str) -> None:
+        with self._lock:
+            self._posts[user_id, key] -= 1
+            if not self._posts[user_id, key]:
+                del self._posts[user_id, key]
+
+
+IN_FLIGHT = InFlight(32)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -65,7 +93,7 @@ def take_over(viewer: Viewer, ref: str, key: str, source: Source) -> Answer:
     if not viewer.audience.may_take_over:
         _note_denied(viewer, source, account=card.name, call_ref=ref)
         return answering.denied()
-    if not IN_FLIGHT.acquire(blocking=False):
+    if not IN_FLIGHT.enter(viewer.user_id, key):
         return answering.not_now(viewer, card, ref, live, HTTPStatus.SERVICE_UNAVAILABLE, _(
             "The server is busy with other takeovers. Nothing was sent; try again in a few seconds."), wait_s=2)
     try:
@@ -75,7 +103,7 @@ def take_over(viewer: Viewer, ref: str, key: str, source: Source) -> Answer:
         return answering.not_now(viewer, card, ref, live, HTTPStatus.SERVICE_UNAVAILABLE, _(
             "The takeover could not be written down, so nothing was sent. Tell an administrator."), wait_s=5)
     finally:
-        IN_FLIGHT.release()
+        IN_FLIGHT.leave(viewer.user_id, key)
 
 
 def _note_denied(viewer: Viewer, source: Source, **fields: str) -> None:

@@ -1,9 +1,9 @@
 """From the click to its answer: who may, what is written before DeepCall is asked, what is said after."""
 
+import contextlib
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -623,17 +623,24 @@ def test_a_pause_that_deepcall_asks_for_is_kept_and_said(supervisor: User, deepc
     assert click(client, ref).status_code == 200
 
 
+@contextlib.contextmanager
+def all_places_taken(user_id: int = 0) -> Iterator[list[str]]:
+    """So many clicks are in flight; their keys. Fails when one of the places had not been free."""
+    keys = [f"{number:032x}" for number in range(SLOTS)]
+    assert [asking.IN_FLIGHT.enter(user_id, key) for key in keys] == [True] * SLOTS
+    try:
+        yield keys
+    finally:
+        for key in keys:
+            asking.IN_FLIGHT.leave(user_id, key)
+
+
 def test_the_33rd_in_flight_is_refused_before_anything_is_written(
     supervisor: User, deepcall: Peer, ref: str
 ) -> None:
     client = signed_in(supervisor)
-    taken = [asking.IN_FLIGHT.acquire(blocking=False) for _ in range(SLOTS)]
-    try:
+    with all_places_taken():
         response = click(client, ref)
-    finally:
-        for _ in range(SLOTS):
-            asking.IN_FLIGHT.release()
-    assert taken == [True] * SLOTS
     assert (response.status_code, response["Retry-After"]) == (503, "2")
     assert "Nothing was sent" in text(response)
     assert deepcall.journal == []
@@ -641,15 +648,22 @@ def test_the_33rd_in_flight_is_refused_before_anything_is_written(
     assert not TakeoverAttempt.objects.exists()
 
 
+def test_posts_of_a_click_in_flight_need_no_place_of_their_own(supervisor: User, deepcall: Peer, ref: str) -> None:
+    client = signed_in(supervisor)
+    with all_places_taken(supervisor.pk) as keys:
+        assert click(client, ref, keys[0]).status_code == 200
+        assert click(client, ref, KEY).status_code == 503
+    assert click(client, ref, keys[0]).status_code == 200
+    assert len(deepcall.journal) == 1
+
+
 def test_every_slot_comes_back_whatever_happened(supervisor: User, account: Account, deepcall: Peer, ref: str) -> None:
     deepcall.script = [error(1000), close, error(1501)]
     client = signed_in(supervisor)
     for _ in range(3):
         click(client, ref)
-    free = [asking.IN_FLIGHT.acquire(blocking=False) for _ in range(SLOTS)]
-    for _ in range(SLOTS):
-        asking.IN_FLIGHT.release()
-    assert free == [True] * SLOTS
+    with all_places_taken():
+        pass
 
 
 # ── when it cannot be written down ─────────────────────────────────────────────────────────────────
@@ -663,7 +677,7 @@ def read_only() -> Iterator[None]:
         cursor.execute("PRAGMA query_only = OFF")
 
 
-def no_writes(when: Callable[[str], object]) -> AbstractContextManager[None]:
+def no_writes(when: Callable[[str], object]) -> contextlib.AbstractContextManager[None]:
     """The database refuses to write what `when` picks out."""
     def execute(run: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith(("INSERT", "UPDATE")) and when(sql):
