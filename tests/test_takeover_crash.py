@@ -122,7 +122,7 @@ def test_the_same_click_again_gets_what_became_of_it_and_sends_nothing(
     for crash in site.crashes:
         if crash.call in attempts:
             told = site.asha.click(site.ref(crash.call), crash.key)
-            assert (told.status, told.cell) == (200, attempts[crash.call].state)
+            assert (told.status, told.notice) == (200, attempts[crash.call].state)
     assert len(site.deepcall.journal()) == before
 
 

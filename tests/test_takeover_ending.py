@@ -130,7 +130,7 @@ def terminate(serve: Callboard, asha: Supervisor) -> float:
     """When it was told to end; by now it knows."""
     began = time.monotonic()
     serve.process.send_signal(signal.SIGTERM)
-    until(lambda: asha.get("/healthz")[0] == 503, 3, "/healthz 503")
+    until(lambda: asha.get("/healthz")[0] == 503, 10, "/healthz 503")
     return began
 
 
@@ -216,7 +216,7 @@ def test_at_a_second_sigterm_it_hurries_and_the_next_process_tells_what_came_of_
     following = site.serve()
     settled = {"accepted": "confirmed", "refused": "refused", "odd": "not-confirmed", "odd-and-moved": "confirmed"}
     asha = asha.at(following.url)
-    until(lambda: {call: attribute("data-takeover", asha.row(call)) for call in calls} == settled, 60, "all settled")
+    until(lambda: {call: attribute("data-takeover", asha.row(call)) for call in calls} == settled, 120, "all settled")
     assert site.posts() == Counter(calls)
     assert site.moved() == {"accepted", "odd-and-moved"}
     assert "in order" in manage(site.data, "verify_audit", **site.given)
@@ -240,7 +240,7 @@ def test_the_next_process_confirms_what_its_predecessor_left_unknown(on_postgres
     began = time.monotonic()
     site.deepcall.switch(clear="list")
     assert attribute("data-takeover", asha.row(call)) == "unknown"
-    until(lambda: attribute("data-takeover", asha.row(call)) == "confirmed", 20, "confirmed")
+    until(lambda: attribute("data-takeover", asha.row(call)) == "confirmed", 60, "confirmed")
     logger.info("confirmed %.1f s after the kill", time.monotonic() - began)
     assert site.record()[call] == ["confirmed", "intent", "sent", "unknown", "confirmed"]
     assert site.posts() == Counter([call])
