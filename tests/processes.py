@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,13 @@ def until(true: Callable[[], object], within_s: float, what: str) -> None:
 class Program:
     """A running command. `log` collects everything it prints; starting waits for the line that says it listens."""
 
+    command: Sequence[str] = MANAGE
+
     def __init__(self, words: list[str], data: Path, ready: str, **more: str) -> None:
         self.log = data / f"{words[0]}-{free_port()}.log"
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen([*MANAGE, *words], env=environment(data, **more), stdout=subprocess.PIPE,
-                                            stderr=out)
+            self.process = subprocess.Popen([*self.command, *words], env=environment(data, **more), cwd=ROOT,
+                                            stdout=subprocess.PIPE, stderr=out)
         assert self.process.stdout is not None
         self.first_line = self.process.stdout.readline().decode()
         assert ready in self.first_line, f"{words} did not start: {self.first_line}{self.log.read_text()}"

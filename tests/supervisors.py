@@ -16,7 +16,7 @@ from tests.processes import until
 class Told(NamedTuple):
     """The answer to a click: HTTP status, the cell's state and code, the notice's outcome, and all of it.
 
-    Without an answer at all, since the server died meanwhile, the status is 0.
+    The status is 0 without an answer at all: the server died meanwhile, or the tab was closed.
     """
 
     status: int
@@ -65,10 +65,11 @@ class Supervisor:
     def take(self, call_id: str) -> Told:
         return self.click(attribute("data-call-ref", self.row(call_id)))
 
-    def click(self, ref: str, key: str = "") -> Told:
+    def click(self, ref: str, key: str = "", patience_s: float = 30) -> Told:
+        """`patience_s`: after so long without an answer the connection is closed, as with a tab."""
         request = self._request("/takeover/", {"call": ref, "key": key or secrets.token_hex(16)})
         try:
-            status, html, retry_after = self._open(request)
+            status, html, retry_after = self._open(request, patience_s)
         except (OSError, http.client.HTTPException):
             return Told(0)
         return Told(status, attribute("data-takeover", html), attribute("data-code", html),
@@ -78,9 +79,9 @@ class Supervisor:
         body = urllib.parse.urlencode(fields).encode()
         return urllib.request.Request(f"{self.url}{path}", body, {"X-CSRFToken": self.cookie("csrftoken")})
 
-    def _open(self, request: urllib.request.Request) -> tuple[int, str, str]:
+    def _open(self, request: urllib.request.Request, patience_s: float = 30) -> tuple[int, str, str]:
         try:
-            with self.opener.open(request, timeout=30) as answer:
+            with self.opener.open(request, timeout=patience_s) as answer:
                 return answer.status, answer.read().decode(), answer.headers.get("Retry-After", "")
         except urllib.error.HTTPError as error:
             with error:

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from cryptography.fernet import Fernet
 
 from dashboard.append_only import REFUSAL, TABLE
-from tests.conftest import needs
-from tests.processes import ROOT, environment, free_port, manage
-from tests.test_cluster import POSTGRES, works
+from tests.processes import ROOT, environment, manage
+from tests.services import postgres
 
 pytestmark = pytest.mark.processes
 LINES = 4
@@ -27,15 +25,11 @@ for number in range(4):
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A database of our own with four lines in its record; the environment that leads to it."""
-    needs(works("psql", f"{POSTGRES}/postgres", "-c", "SELECT 1"), "PostgreSQL", "apt install postgresql, and start it")
-    name, data = f"callboard_record_{free_port()}", tmp_path_factory.mktemp("data")
-    assert works("psql", f"{POSTGRES}/postgres", "-c", f"CREATE DATABASE {name}")
-    settings = {"DATABASE_URL": f"{POSTGRES}/{name}", "CALLBOARD_SECRET_KEY": "a-key-for-tests-only" * 3,
-                "CALLBOARD_FIELD_KEYS": Fernet.generate_key().decode()}
-    manage(data, "migrate", "--verbosity", "0", **settings)
-    manage(data, "shell", "--verbosity", "0", "--command", WRITE, **settings)
-    yield settings
-    works("psql", f"{POSTGRES}/postgres", "-c", f"DROP DATABASE {name} WITH (FORCE)")
+    data = tmp_path_factory.mktemp("data")
+    with postgres() as settings:
+        manage(data, "migrate", "--verbosity", "0", **settings)
+        manage(data, "shell", "--verbosity", "0", "--command", WRITE, **settings)
+        yield settings
 
 
 def written(address: str) -> list[tuple[object, ...]]:
