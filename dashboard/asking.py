@@ -5,9 +5,7 @@ httpx's limits are per read, so the client bounds the whole call with one deadli
 
 import asyncio
 import logging
-import threading
 import time
-from collections import Counter
 from http import HTTPStatus
 
 import msgspec
@@ -20,6 +18,7 @@ from dashboard.access import Viewer
 from dashboard.answering import Answer
 from dashboard.audit import Source
 from dashboard.board import Board, LiveCall
+from dashboard.in_flight import IN_FLIGHT
 from dashboard.mirror import Card, mirror
 from dashboard.models import Seat, TakeoverAttempt
 from dashboard.refs import REF
@@ -37,34 +36,6 @@ logger = logging.getLogger(__name__)
 OLD_BOARD_S = 15.0
 AHEAD_S = 5.0
 SEND_WITHIN_S = 5.0  # of the mark that it goes out: a process that slept meanwhile must not act on it any more
-
-
-class InFlight:
-    """The clicks that are being carried out, so many at most.
-
-    The posts of one click share a place: if one of them is sent, none may be told that nothing was.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most, self._posts = most, Counter[tuple[int, str]]()
-        self._lock = threading.Lock()
-
-    def enter(self, user_id: int, key: str) -> bool:
-        """Whether there is a place; then it must be left again."""
-        with self._lock:
-            if (user_id, key) not in self._posts and len(self._posts) >= self._most:
-                return False
-            self._posts[user_id, key] += 1
-            return True
-
-    def leave(self, user_id: int, key: str) -> None:
-        with self._lock:
-            self._posts[user_id, key] -= 1
-            if not self._posts[user_id, key]:
-                del self._posts[user_id, key]
-
-
-IN_FLIGHT = InFlight(32)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -202,20 +173,24 @@ def _ask(client: QueueClient, target: TakeoverTarget, marked: float) -> Accepted
 def _settle(attempt: TakeoverAttempt, plan: Plan, outcome: Accepted | QueueApiError) -> None:
     try:
         takeover.settle(attempt, outcome)
-        if plan.seat and plan.own_session:
-            _note_session(plan.seat, outcome)
     except db.Error as error:  # it went out: the row stays `sent` until age calls it unknown, and so does the answer
         logger.error("takeover %s: the outcome cannot be written down: %s", attempt.pk, error)
         attempt.state = State.UNKNOWN
+        return
+    if plan.seat and plan.own_session:
+        _note_session(plan.seat, outcome)
 
 
 def _note_session(seat: Seat, outcome: Accepted | QueueApiError) -> None:
     """Whether the person's own session still works, as far as this answer tells; not about one stored meanwhile."""
     used = Seat.objects.filter(pk=seat.pk, ssid_sealed=seat.ssid_sealed)
-    if isinstance(outcome, Accepted):
-        used.filter(ssid_refused_at__isnull=False).update(ssid_refused_at=None, ssid_refused_code="")
-    elif outcome.code in RENEWABLE_CODES:
-        used.update(ssid_refused_at=timezone.now(), ssid_refused_code=outcome.code)
+    try:
+        if isinstance(outcome, QueueApiError) and outcome.code in RENEWABLE_CODES:
+            used.update(ssid_refused_at=timezone.now(), ssid_refused_code=outcome.code)
+        elif isinstance(outcome, Accepted) and seat.ssid_refused_at:
+            used.update(ssid_refused_at=None, ssid_refused_code="")
+    except db.Error as error:
+        logger.error("seat %s: what DeepCall says of its session cannot be written down: %s", seat.pk, error)
 
 
 async def _post(client: QueueClient, target: TakeoverTarget) -> Accepted | QueueApiError:

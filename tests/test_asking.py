@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from dashboard import asking, audit, takeover
+from dashboard import audit, in_flight, takeover
 from dashboard.mirror import mirror, read_news
 from dashboard.models import AuditEvent, Queue, Seat, TakeoverAttempt
 from dashboard.takeover_states import CELLS, OPEN, State
@@ -620,12 +620,12 @@ def test_a_pause_that_deepcall_asks_for_is_kept_and_said(supervisor: User, deepc
 def all_places_taken(user_id: int = 0) -> Iterator[list[str]]:
     """So many clicks are in flight; their keys. Fails when one of the places had not been free."""
     keys = [f"{number:032x}" for number in range(SLOTS)]
-    assert [asking.IN_FLIGHT.enter(user_id, key) for key in keys] == [True] * SLOTS
+    assert [in_flight.IN_FLIGHT.enter(user_id, key) for key in keys] == [True] * SLOTS
     try:
         yield keys
     finally:
         for key in keys:
-            asking.IN_FLIGHT.leave(user_id, key)
+            in_flight.IN_FLIGHT.leave(user_id, key)
 
 
 def test_the_33rd_in_flight_is_refused_before_anything_is_written(
