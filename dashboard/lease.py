@@ -29,6 +29,11 @@ def database_time() -> datetime:
     return datetime.fromtimestamp(database_now(), UTC) if connection.vendor == "postgresql" else timezone.now()
 
 
+def database_ahead_ms() -> int:
+    """How far the database's clock is ahead of this machine's; on SQLite they are one."""
+    return int((database_now() - time.time()) * 1000) if connection.vendor == "postgresql" else 0
+
+
 def acquire(name: str, holder: str) -> int | None:
     """The new fence, or None while somebody else holds the lease.
 

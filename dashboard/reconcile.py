@@ -12,8 +12,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from dashboard.board import Board
-from dashboard.clock import now_ms
-from dashboard.lease import database_time
+from dashboard.lease import database_ahead_ms, database_time
 from dashboard.models import TakeoverAttempt
 from dashboard.takeover import move
 from dashboard.takeover_states import LOOKED_UP, TIME_S, Event, State
@@ -30,7 +29,7 @@ def reconcile(board: Board) -> int:
         account=board.account, is_open=True, state__in=LOOKED_UP).select_related("account"))
     if not attempts or board.heard_at is None:
         return 0
-    skew_ms = _ms(database_time()) - now_ms()  # attempts are stamped by the database's clock
+    skew_ms = database_ahead_ms()  # attempts are stamped by the database's clock
     return sum(_look_up(attempt, board, board.heard_at, skew_ms) for attempt in attempts
                if attempt.list_mark == attempt.account.list_mark())
 

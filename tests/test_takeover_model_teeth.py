@@ -8,7 +8,6 @@ import pytest
 from hypothesis import Phase
 
 from dashboard import audit, generation, reconcile, takeover, takeover_states
-from dashboard.board import Board
 from dashboard.models import TakeoverAttempt
 from dashboard.takeover_states import Event, State
 from queue_api.errors import NoUsableAnswer, QueueApiError
@@ -79,7 +78,8 @@ def what_was_sent_and_left_behind_is_called_not_sent(patch: pytest.MonkeyPatch) 
 
 # ── what lists mean ────────────────────────────────────────────────────────────────────────────────
 def one_early_list_is_enough_for_not_confirmed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reconcile, "_still_unmoved", lambda attempt, _heard_at: takeover.move(attempt, Event.OLD_AGENT_TWICE))
+    patch.setattr(reconcile, "UNMOVED_LISTS", 1)
+    patch.setattr(reconcile, "SETTLE_MS", -60_000)
 
 
 def two_early_lists_are_enough_for_not_confirmed(patch: pytest.MonkeyPatch) -> None:
@@ -89,9 +89,9 @@ def two_early_lists_are_enough_for_not_confirmed(patch: pytest.MonkeyPatch) -> N
 def a_list_from_before_it_was_sent_is_evidence(patch: pytest.MonkeyPatch) -> None:
     look_up = reconcile._look_up
 
-    def too_soon(attempt: TakeoverAttempt, board: Board) -> bool:
+    def too_soon(attempt: TakeoverAttempt, *args: Any) -> bool:
         attempt.sent_at = datetime(2000, 1, 1, tzinfo=UTC)
-        return look_up(attempt, board)
+        return look_up(attempt, *args)
 
     patch.setattr(reconcile, "_look_up", too_soon)
 
