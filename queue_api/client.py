@@ -158,9 +158,12 @@ class QueueClient:
             message = await self._within(
                 self.takeover_deadline_s, TAKEOVER, ask, lambda: self._post_takeover(body), tries)
         except QueueApiError as error:
-            tries.ended(error.code, error.message)  # the deadline ends a try from outside
-            error.tries, error.log = max(1, tries.count), tuple(tries.log)
+            _tell(tries, error)
             raise
+        except Exception as error:  # nobody foresaw it, and bytes may have left
+            unforeseen = NoUsableAnswer(TAKEOVER, message=type(error).__name__)
+            _tell(tries, unforeseen)
+            raise unforeseen from error
         return Accepted(message, tries.count, log=tuple(tries.log))
 
     async def _post_takeover(self, body: dict[str, str]) -> str:
@@ -195,6 +198,12 @@ class QueueClient:
             raise kind(endpoint, message=f"The connection broke before an answer came ({_name(error)}).") from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             raise NoUsableAnswer(endpoint, message=f"The exchange failed ({_name(error)}).") from error
+
+
+def _tell(tries: Tries, error: QueueApiError) -> None:
+    """Notes in the error what was tried up to it: the record wants each try."""
+    tries.ended(error.code, error.message)  # the deadline ends a try from outside
+    error.tries, error.log = max(1, tries.count), tuple(tries.log)
 
 
 def leave_lookups_behind() -> None:

@@ -481,20 +481,35 @@ async def test_after_busy_every_other_outcome_counts_as_ever(step: Step, kind: t
 class BusyThenGone(httpx.AsyncBaseTransport):
     """1501 once, and then nothing listens any more."""
 
+    error: Exception = httpx.ConnectError("x")
+
     def __init__(self) -> None:
         self.asked = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.asked += 1
         if self.asked > 1:
-            raise httpx.ConnectError("x")
+            raise self.error
         return httpx.Response(200, stream=httpx.ByteStream(b'{"status":"error","message":"wait","code":1501}'))
+
+
+class BusyThenEnding(BusyThenGone):
+    """1501 once, and then a process so far at its end that it can look up no name."""
+
+    error = RuntimeError("cannot schedule new futures after interpreter shutdown")
 
 
 @pytest.mark.usefixtures("_short_waits")
 async def test_no_connection_after_busy_is_busy_for_the_first_post_did_go_out() -> None:
     error, _ = await taking_fails(YES, transport=BusyThenGone())
     assert (type(error), error.code, error.tries) == (Busy, "1501", 2)
+
+
+@pytest.mark.usefixtures("_short_waits")
+async def test_an_error_that_nobody_foresaw_is_unknown_and_loses_no_try_before_it() -> None:
+    error, _ = await taking_fails(YES, transport=BusyThenEnding())
+    assert (type(error), error.tries) == (NoUsableAnswer, 2)
+    assert [(one.code, one.message) for one in error.log] == [("1501", "wait"), ("", "RuntimeError")]
 
 
 # ── loops and secrets ──────────────────────────────────────────────────────────────────────────────
