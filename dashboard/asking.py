@@ -163,7 +163,7 @@ def _carry_out(attempt: TakeoverAttempt, plan: Plan) -> None:
 
 
 def _ask(client: QueueClient, target: TakeoverTarget, marked: float) -> Accepted | QueueApiError:
-    if not db.connection.in_atomic_block:
+    if db.connection.vendor == "postgresql":
         db.connection.close()  # the call may take 12 s, and a pool has places for other requests
     if time.monotonic() - marked > SEND_WITHIN_S:
         return NotSent("takeover", message="The server was held up before it could ask.", tries=0)

@@ -136,8 +136,12 @@ def move(attempt: TakeoverAttempt, event: Event, detail: dict[str, Any] | None =
                    if rows.filter(state=start).update(state=to, is_open=stays_open(to, event), **change)), None)
         if to is not None:
             _record(attempt, f"takeover.{to}", event=str(event), **_told(values), **(detail or {}))
-    attempt.refresh_from_db()
-    return to is not None
+    if to is None:
+        attempt.refresh_from_db()
+        return False
+    for name, value in {"state": to, "is_open": stays_open(to, event), **change}.items():
+        setattr(attempt, name, value)
+    return True
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         mirror.take(read_news({}, 0))  # boards of before the restart, so that screens have something to show
         welcome = "\n".join(filter(None, [
             f"Callboard is on http://{host}:{port}/", first_run.hint(f"http://{host}:{port}/")]))
-        connection.close()
+        self._leave_database()
         from config.asgi import application  # after the origins are known
 
         server = BoardServer(
@@ -50,6 +50,12 @@ class Command(BaseCommand):
         if not server.ports:
             raise CommandError(f"Cannot listen on {host}:{port}. Is another process using the port?")
         sys.exit(server.exit_code)
+
+    def _leave_database(self) -> None:
+        """A pooled connection goes back. On SQLite this one stays open: when the last one closes, SQLite writes its
+        whole log back, and a click would wait for that."""
+        if connection.vendor != "sqlite":
+            connection.close()
 
     def _check_insides(self) -> None:
         if lost := missing():
