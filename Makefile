@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo screenshots serve test test-long lint
+.PHONY: setup demo screenshots serve test test-long bench lint
 
 setup: $(STAMP)
 
@@ -35,3 +35,7 @@ test: $(STAMP)
 
 test-long: $(STAMP)
 	CALLBOARD_LONG=1 $(BIN)/python -m pytest
+
+# On a quiet machine: it shares its cores with the server, the simulator and two screens. JSON in var/bench/.
+bench: $(STAMP)
+	$(BIN)/python -m bench.takeover

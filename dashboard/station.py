@@ -29,6 +29,7 @@ from dashboard.snapshots import pack, unpack
 logger = logging.getLogger(__name__)
 
 READ_S = 5.0
+RING_S = 0.03
 SWEEP_S = 15.0
 
 
@@ -44,6 +45,7 @@ class Station:
         self.desk = Desk("station")
         self.loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
+        self._ringing = False
         self._config_seen = -1
         self._swept_at = 0.0
         self.read_at = time.monotonic()  # of the last reading that came to its end
@@ -113,6 +115,13 @@ class Station:
         self.hub.close((m for m in self.hub.members if m.session_key == session_key), SIGN_IN)
 
     def _ring_here(self) -> None:
+        """Rings of one moment are one: a takeover that is answered at once is read when it is settled, not twice."""
+        if not self._ringing and self.loop is not None:
+            self._ringing = True
+            self.loop.call_later(RING_S, self._rung)
+
+    def _rung(self) -> None:
+        self._ringing = False
         self._bell.set()
         self._telling = asyncio.ensure_future(self.layer.send({"type": "bell", "from": self.holder}))
 

@@ -1,0 +1,1 @@
+"""What Callboard itself costs, measured against the real programs."""
