@@ -99,7 +99,7 @@ def _attempt(viewer: Viewer, card: Card, board: Board, live: LiveCall, ref: str,
     except TooMany as limit:
         return answering.not_now(viewer, card, ref, live, HTTPStatus.TOO_MANY_REQUESTS, _too_many(limit),
                                  wait_s=limit.wait_s)
-    station.ring()
+    station.ring(soon=True)
     _carry_out(attempt, plan)
     station.ring()
     return answering.saved(viewer, attempt, ref)

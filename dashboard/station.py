@@ -29,7 +29,7 @@ from dashboard.snapshots import pack, unpack
 logger = logging.getLogger(__name__)
 
 READ_S = 5.0
-RING_S = 0.03
+SOON_S = 0.03
 SWEEP_S = 15.0
 
 
@@ -45,7 +45,7 @@ class Station:
         self.desk = Desk("station")
         self.loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
-        self._ringing = False
+        self._later: asyncio.TimerHandle | None = None
         self._config_seen = -1
         self._swept_at = 0.0
         self.read_at = time.monotonic()  # of the last reading that came to its end
@@ -87,11 +87,14 @@ class Station:
         elif kind == "signed-out":
             self._close_session(message["session"])
 
-    def ring(self) -> None:
-        """The database has news. From any thread; never waits, a failure only delays the news."""
+    def ring(self, *, soon: bool = False) -> None:
+        """The database has news. From any thread; never waits, a failure only delays the news.
+
+        `soon`: in SOON_S, unless the bell is rung meanwhile. A takeover that is answered at once is then read once.
+        """
         loop = self.loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._ring_here)
+            loop.call_soon_threadsafe(self._ring_soon if soon else self._ring_here)
 
     # What pollers ask and tell of takeovers (`poller.Takeovers`).
     def has_open(self, account: int) -> bool:
@@ -114,14 +117,14 @@ class Station:
     def _close_session(self, session_key: str) -> None:
         self.hub.close((m for m in self.hub.members if m.session_key == session_key), SIGN_IN)
 
-    def _ring_here(self) -> None:
-        """Rings of one moment are one: a takeover that is answered at once is read when it is settled, not twice."""
-        if not self._ringing and self.loop is not None:
-            self._ringing = True
-            self.loop.call_later(RING_S, self._rung)
+    def _ring_soon(self) -> None:
+        if self._later is None and self.loop is not None:
+            self._later = self.loop.call_later(SOON_S, self._ring_here)
 
-    def _rung(self) -> None:
-        self._ringing = False
+    def _ring_here(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         self._bell.set()
         self._telling = asyncio.ensure_future(self.layer.send({"type": "bell", "from": self.holder}))
 

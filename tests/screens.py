@@ -93,7 +93,7 @@ class Screen:
 
 
 def screenless(html: str) -> str:
-    html = re.sub(r' (style|data-htmx-powered|data-heard|tabindex)="[^"]*"', "", html)
+    html = re.sub(r' (style|data-htmx-powered|data-heard|tabindex|title)="[^"]*"', "", html)
     return re.sub(r">[^<]*</", "></", html) if "data-since" in html and "data-call-id" not in html else re.sub(
         r'(data-since="\d+"[^>]*>)[^<]*', r"\1", re.sub(r"(data-age[^>]*>)[^<]*", r"\1", html))
 

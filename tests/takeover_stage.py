@@ -61,7 +61,7 @@ class Bell:
     def __init__(self, stage: "Stage") -> None:
         self.stage = stage
 
-    def ring(self) -> None:
+    def ring(self, *, soon: bool = False) -> None:
         run = self.stage.runs[-1]
         point, run.begun = ("after B" if run.begun else "after A"), True
         self.stage.reach(point)

@@ -153,11 +153,12 @@ def test_a_bad_answer_keeps_the_last_truth_and_says_what_is_wrong(
     upstream: Upstream, server: Callboard, screen: Any, fault: dict[str, Any], said: list[str]
 ) -> None:
     asha = screen("asha")
-    before = asha.page.locator("[data-call-id]").count()
     upstream.switch(fault={"endpoint": "list", **fault})
     feed = asha.page.locator('[data-account-feed="Northgate"]')
     expect(feed).to_have_attribute("data-health", "failing")
     expect(feed).to_have_attribute("data-hop", "deepcall")
+    before = asha.page.locator("[data-call-id]").count()
+    assert before >= 24
     banner = asha.page.locator("[id^=banner-]:visible")
     for words in said:
         expect(banner).to_contain_text(words)

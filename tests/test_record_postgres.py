@@ -60,6 +60,7 @@ def test_what_was_written_there_is_in_order(settings: dict[str, str], tmp_path: 
     assert manage(tmp_path, "verify_audit", **settings).startswith(f"{LINES} lines, head ")
 
 
+@pytest.mark.long
 def test_the_tests_of_the_record_hold_there_too(settings: dict[str, str], tmp_path: Path) -> None:
     files = [f"tests/test_{name}.py" for name in ("audit", "append_only", "record_admin", "record_csv")]
     some = ["-k", "not nonsense or gte or kind"]  # of the nonsense what a database refuses

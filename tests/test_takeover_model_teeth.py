@@ -115,8 +115,8 @@ def the_overlay_takes_what_comes_last(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("dashboard.overlay._is_newer", lambda _news, _known: True)
 
 
-SLOW = {the_vendors_own_trouble_is_called_refused, what_was_sent_and_left_behind_is_called_not_sent,
-        two_early_lists_are_enough_for_not_confirmed}  # to be found
+SLOW = {the_clicks_key_counts_for_nothing, the_vendors_own_trouble_is_called_refused,
+        what_was_sent_and_left_behind_is_called_not_sent, two_early_lists_are_enough_for_not_confirmed}  # to be found
 MISTAKES: list[tuple[Mistake, str]] = [
     (a_lost_answer_is_asked_again, "moved twice by one click"),
     (the_clicks_key_counts_for_nothing, "moved twice by one click|reached DeepCall while open"),
