@@ -20,7 +20,11 @@ PASSWORD = "a-long-test-password"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without CALLBOARD_LONG the full counts are left out; CI runs everything else."""
+    """Without CALLBOARD_LONG the full counts are left out; CI runs everything else.
+
+    What starts processes comes first: it mostly waits, and would be waited for at the end.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
     if os.environ.get("CALLBOARD_LONG"):
         return
     for item in items:

@@ -182,15 +182,15 @@ class Held:
         self.answers.pop().fulfill(response=self.answer)
 
 
-@pytest.mark.parametrize("code", [None, 4711, 1501])
+@pytest.mark.parametrize("code", [4711, 1501])
 @pytest.mark.parametrize("first", ["frames", "answer"])
 def test_in_whatever_order_answer_and_frames_come_the_screen_ends_the_same(
-    upstream: Upstream, screen: Any, first: str, code: int | None
+    upstream: Upstream, screen: Any, first: str, code: int
 ) -> None:
     asha, other = screen("asha"), screen("asha")
     call_id = f"order-{first}-{code}"
     add(upstream, call_id)
-    upstream.switch(fault={"endpoint": "takeover", "code": code or 4712, "message": "In whatever order"})
+    upstream.switch(fault={"endpoint": "takeover", "code": code, "message": "In whatever order"})
     expect(asha.button(call_id)).to_be_visible()
     held = Held(asha.page)
     expect(asha.button(call_id)).to_be_visible()

@@ -203,4 +203,4 @@ def test_no_story_makes_a_takeover_claim_what_is_not_so(stage: Stage) -> None:
     if LONG:
         run(stage, 2000, print_blob=True)
     else:
-        run(stage, 60, derandomize=True)
+        run(stage, 40, derandomize=True)
