@@ -272,8 +272,8 @@ def test_a_click_on_a_row_that_just_slid_under_the_pointer_sends_nothing(upstrea
         const {left, top} = document.querySelector('[data-call-id=slide-1] button').getBoundingClientRect();
         new MutationObserver((_changes, seen) => { if (!document.querySelector('[data-call-id=slide-2]')) return;
             seen.disconnect();
-            requestAnimationFrame(() => document.elementFromPoint(left + 9, top + 9).dispatchEvent(
-                new MouseEvent('click', {bubbles: true, cancelable: true, detail: 1})));
+            setTimeout(() => document.elementFromPoint(left + 9, top + 9).dispatchEvent(
+                new MouseEvent('click', {bubbles: true, cancelable: true, detail: 1})), 100);
         }).observe(document.getElementById('rows'), {childList: true}); }""")
     upstream.switch(add_call={"call_id": "slide-2", "caller": "+919877777772", "entered_ago_s": 9000, **SUPPORT})
     expect(asha.button("slide-2")).to_be_attached()
