@@ -182,6 +182,12 @@ def test_another_number_than_the_callers_stays_as_it_is() -> None:
     assert shown_text("Ticket 11112222333", Audience(), "5678") == "Ticket 11112222333"
 
 
+def test_an_account_that_wants_a_second_click_says_so_on_its_buttons() -> None:
+    html = row_html(msgspec.structs.replace(NORTHGATE, arm_first=True), live(call()), None, MASKED, NOW)
+    assert 'data-arm="yes"' in html
+    assert 'data-arm="yes"' not in row(call())
+
+
 def test_what_is_confirmed_shows_no_code_of_an_earlier_answer() -> None:
     html = row(call(agent_id="1101"), attempt(state="confirmed", code="1009", agent="Sita", agent_id="1101"))
     assert "1009" not in html
