@@ -513,7 +513,7 @@ def test_f08_a_kept_connection_that_was_closed_is_replaced_and_no_takeover_meets
     for _ in range(3):
         before = site.proxy.connections
         site.proxy.hang_up()
-        until(lambda: site.proxy.connections > before, 5, "a new connection")  # noqa: B023 - called at once
+        until(lambda: site.proxy.connections > before, 12, "a new connection")  # noqa: B023 - called at once
     resets = site.proxy.met["reset_before"]
     site.proxy.switch(RESET_BEFORE, only="/queue/list", times=1)  # closed just as the next question was on its way
     until(lambda: site.proxy.met["reset_before"] > resets, 5, "the reset")
