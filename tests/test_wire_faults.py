@@ -512,12 +512,12 @@ def test_f08_a_kept_connection_that_was_closed_is_replaced_and_no_takeover_meets
     call, lines = site.talking("f08"), len(site.feed_lines())
     for _ in range(3):
         before = site.proxy.connections
-        site.proxy.hang_up()
+        until(site.proxy.hang_up, 5, "a kept connection to close")
         until(lambda: site.proxy.connections > before, 12, "a new connection")  # noqa: B023 - called at once
     resets = site.proxy.met["reset_before"]
     site.proxy.switch(RESET_BEFORE, only="/queue/list", times=1)  # closed just as the next question was on its way
     until(lambda: site.proxy.met["reset_before"] > resets, 5, "the reset")
-    site.proxy.hang_up()
+    until(site.proxy.hang_up, 5, "a kept connection to close")
     assert site.asha.take(call).cell == "accepted"
     lists = len(site.deepcall.journal("list"))
     until(lambda: len(site.deepcall.journal("list")) > lists + 1, 5, "further lists")

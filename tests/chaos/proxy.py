@@ -96,14 +96,17 @@ class Proxy:
 
         self._on_loop(now)
 
-    def hang_up(self) -> None:
-        """Closes, in order, every connection on which nothing is under way: kept ones, between two requests."""
+    def hang_up(self) -> int:
+        """Closes, in order, the connections that are kept between two requests. How many: none while all are busy."""
+        kept: list[asyncio.Task[None]] = []
+
         def now() -> None:
-            for task, link in self._links.items():
-                if link.idle:
-                    task.cancel()
+            kept.extend(task for task, link in self._links.items() if link.kept)
+            for task in kept:
+                task.cancel()
 
         self._on_loop(now)
+        return len(kept)
 
     def choose(self, first: bytes) -> Verb:
         """The verb for an exchange that begins with these bytes."""
@@ -202,7 +205,13 @@ class _Link:
         self.proxy, self.socket = proxy, accepted
         self.verb, self.passed = OK, 0
         self.idle = True  # nothing was asked since the last answer began: the client's next bytes are a new request
+        self.passing = False  # a piece of an answer is on its way to the client
         self.writers: list[asyncio.StreamWriter] = []
+
+    @property
+    def kept(self) -> bool:
+        """It has carried an answer to its end and nothing since."""
+        return self.idle and self.passed > 0 and not self.passing
 
     async def carry(self) -> None:
         """Until one side ends, a verb ends it, or its life is over."""
@@ -254,8 +263,9 @@ class _Link:
                 raise Reset
             if self.verb.name == "latency" and not self.idle:
                 await asyncio.sleep(self.verb.seconds)
-            self.idle = True
+            self.idle = self.passing = True
             await self._pass_on(chunk, client)
+            self.passing = False
         raise Ended
 
     async def _pass_on(self, chunk: bytes, client: asyncio.StreamWriter) -> None:
