@@ -354,14 +354,15 @@ def test_nobody_waiting_is_said_only_when_the_list_is_fresh() -> None:
 
 
 @pytest.mark.parametrize(("feed", "said"), [
-    ({"health": "failing", "code": "1032"}, "DeepCall gives no list (code 1032)."),
-    ({"health": "failing", "endpoint_down": True}, "DeepCall is not answering."),
-    ({"health": "failing", "message": "The answer is not JSON."}, "DeepCall gives no usable list."),
-    ({"health": "incomplete", "declared_total": 9, "received": 1}, "DeepCall sends only part of its list."),
+    ({"health": "failing", "code": "1032"}, "DeepCall gives no list since … (code 1032)."),
+    ({"health": "failing", "endpoint_down": True}, "DeepCall is not answering since …."),
+    ({"health": "failing", "message": "The answer is not JSON."}, "DeepCall gives no usable list since …."),
+    ({"health": "incomplete", "declared_total": 9, "received": 1}, "DeepCall sends only part of its list since …."),
 ])
 def test_a_failing_hop_is_named_in_one_line_and_its_calls_look_old(feed: dict[str, Any], said: str) -> None:
     html = seen(mirror_of(board(call(), **feed)))
-    assert said in html
+    line = re.sub(r"<time[^>]*></time>", "…", html)
+    assert said in re.sub(r"<[^>]+>", "", line)
     assert '<li data-old="yes">' in html
 
 
