@@ -150,13 +150,16 @@ def _judged(live: LiveCall, now: int, stuck_ms: int | None) -> LiveCall:
 
 
 def _state_since(known: LiveCall | None, call: Call, now: int, watched: bool) -> tuple[int, bool]:
-    """Upstream's own time for waiting and talking; else when we saw the state begin, or at least our first sight."""
+    """Upstream's own time for waiting and talking; else when we saw the state begin, or at least our first sight.
+
+    What a call did while its state was unknown nobody saw.
+    """
     told = {CallState.TALKING: call.answered_at, CallState.WAITING: call.entered_at}.get(call.state)
     if told is not None:
         return told, False
     if known is not None and known.call.state == call.state:
         return known.since, known.at_least
-    return now, not watched
+    return now, not watched or (known is not None and known.call.state is CallState.UNKNOWN)
 
 
 def same_news(old: Board, new: Board) -> bool:

@@ -27,8 +27,9 @@ A fault has an `endpoint` ("list", "takeover" or "*") and any of:
 - `huge_bytes`: streams an answer of so many bytes, without a length;
 - `date_offset_s`: a wrong `Date`, rows untouched;
 - for lists: `total_above` (declares so many more rows than there are), `without_ids` (no call id),
-  `without_identity` (no call id, number or agent id), `zero_dates`, `numbers_as_strings`, and `every`
-  (only each n-th row is damaged, the first included).
+  `without_identity` (no call id, number or agent id), `zero_dates`, `numbers_as_strings`, `other_types` (each
+  field is something else, another thing in each list), and `every` (only each n-th row is damaged, the first
+  included).
 
 A call has `call_id`, `caller`, `caller_name`, `agent_id`, `agent_name`, `queue_id`, `queue_name`, `kind`,
 `called_number`, `state` (waiting, ringing, talking, hold), `entered_ago_s`, `answered_ago_s`, `pinned`; all

@@ -59,7 +59,7 @@ def list_calls(simulation: Simulation, body: Any, fault: Fault | None) -> Answer
     rows = [dialect.row(call, clock_offset_ms=offset_ms) for call in calls[:limit]]
     total: int | str = len(calls)
     if fault:
-        fault.spoil(rows, dialect)
+        fault.spoil(rows, dialect, turn=simulation.faults.taken)
         total = len(calls) + fault.total_above
         total = str(total) if fault.numbers_as_strings else total
     content = {"status": "success", "message": "Live calls", "data": dialect.wrap(rows), "total": total}
