@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ class LossyLayer:
         self.clock, self.chance = clock, chance
         self.lossy, self.down, self.stuck = True, False, False
         self._queues: dict[str, tuple[Any, asyncio.Queue[dict[str, Any]]]] = {}
+        self._said: deque[dict[str, Any]] = deque(maxlen=60)
         self._count = 0
         self.carried = self.lost = 0
 
@@ -33,6 +35,7 @@ class LossyLayer:
 
     async def group_send(self, _group: str, message: dict[str, Any]) -> None:
         await self._reached()
+        self._said.append(message)
         for channel in list(self._queues):
             for delay_ms in self._fates():
                 self.clock.after(delay_ms, self._delivery(channel, copy.copy(message)))
@@ -40,6 +43,13 @@ class LossyLayer:
     async def receive(self, channel: str) -> dict[str, Any]:
         await self._reached()
         return await self._queues[channel][1].get()
+
+    def repeats(self) -> None:
+        """Something that was said long ago reaches everybody once more."""
+        if self._said:
+            message = self.chance.choice(self._said)
+            for channel in list(self._queues):
+                self._delivery(channel, copy.copy(message))()
 
     def forget(self, loop: Any) -> None:
         """Its process has died."""

@@ -15,7 +15,7 @@ from tests.live_cast import Cast
 from tests.live_model import World
 from tests.live_upstream import ERRORS, EXPIRED, Client
 
-BACKLOG_BYTES = 6000  # small, so that screens fall behind within a story
+BACKLOG_BYTES = 2000  # small, so that screens fall behind within a story
 STORY_S = 12
 PROCESSES_MOST, SCREENS = 3, 5
 
@@ -111,11 +111,11 @@ def _a_screen(world: World) -> Any:
 
 
 def a_screen_does_not_read(world: World) -> None:
-    _a_screen(world).blocks(world.clock.ms + world.chance.randint(500, 15_000))
+    _a_screen(world).blocks(world.clock.ms + world.chance.randint(1000, 20_000))
 
 
 def a_screen_answers_late(world: World) -> None:
-    _a_screen(world).says_after_ms = world.chance.choice((10, 1500, 6000))
+    _a_screen(world).says_after_ms = world.chance.choice((10, 3000, 9000, 15_000))
 
 
 def a_connection_breaks(world: World) -> None:
@@ -175,6 +175,11 @@ def the_database_is_slow(world: World) -> None:
     world.clock.after(world.chance.randint(500, 5000), lambda: setattr(world, "database_slow_s", 0.01))
 
 
+def an_old_message_comes(world: World) -> None:
+    """Of an older leader, perhaps."""
+    world.layer.repeats()
+
+
 def the_layer_is_down(world: World) -> None:
     name = world.chance.choice(("down", "down", "stuck"))
     setattr(world.layer, name, True)
@@ -186,7 +191,7 @@ HAPPENINGS: tuple[tuple[int, Callable[[World], None]], ...] = (
     (2, a_screen_comes), (1, a_screen_goes), (9, a_screen_does_not_read), (7, a_screen_answers_late),
     (3, a_connection_breaks), (3, lists_fail), (3, lists_lack_something), (2, lists_are_slow), (2, a_process_dies),
     (2, a_process_stops_in_order), (2, a_process_freezes), (2, the_database_is_away), (1, the_database_is_slow),
-    (2, the_layer_is_down),
+    (2, the_layer_is_down), (6, an_old_message_comes),
 )
 
 
