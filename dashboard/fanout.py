@@ -128,7 +128,9 @@ class Stream:
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
     def limit(self) -> int:
-        return max(BACKLOG_BYTES, 2 * sum(len(html) for html in self.picture.rows.values()))
+        """More than a full board, agents and all: else each one would leave its reader behind at once."""
+        whole = sum(len(html) for of in (self.picture.rows, self.picture.parts) for html in of.values())
+        return max(BACKLOG_BYTES, 2 * whole)
 
 
 class Hub:

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from dashboard import fanout
 from dashboard.access import Audience, Scope, Viewer
+from dashboard.agents import Queueing, SeenAgent
 from dashboard.fanout import MISSED_TICKS, TOO_SLOW, Hub, Member
 from dashboard.frames import picture
 from dashboard.mirror import Mirror
@@ -337,6 +339,21 @@ async def test_a_page_that_caught_up_gets_exactly_one_full_board(hub: Hub, mirro
     await settled()
     assert [json.loads(text)["full"] for text in page.texts[before:]] == [True]
     assert set(page.screen.rows) == {"1-z"}
+
+
+async def test_a_full_board_that_is_not_acknowledged_yet_leaves_no_page_behind(
+    hub: Hub, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few calls and many agents: after the full board the next frame goes out all the same."""
+    monkeypatch.setattr(fanout, "BACKLOG_BYTES", 1000)
+    known = {str(number): SeenAgent(f"Agent {number}", {"302": Queueing("Sales", NOW)}) for number in range(50)}
+    mirror.offer(msgspec.structs.replace(board(call("a"), seq=2), agents=known))
+    page = Page(hub)
+    mirror.offer(msgspec.structs.replace(board(call("b"), seq=3), agents=known))
+    publish(hub)
+    await settled()
+    assert not page.member.behind
+    assert set(page.screen.rows) == {"1-b"}
 
 
 async def test_acknowledging_a_part_is_not_catching_up(hub: Hub, mirror: Mirror) -> None:
