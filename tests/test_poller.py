@@ -490,12 +490,12 @@ async def test_a_crash_of_one_poller_ends_neither_it_nor_the_others(
 ) -> None:
     crashes: asyncio.Queue[str] = asyncio.Queue()
     monkeypatch.setattr("dashboard.poll_desk.RESTART_S", 0.01)
-    monkeypatch.setattr("dashboard.poll_desk.logger.exception", lambda text, *names: crashes.put_nowait(names[0]))
+    monkeypatch.setattr("dashboard.poll_desk.SaidOnce.failed", lambda said, *why, **how: crashes.put_nowait(said._who))
     await polls.desk.run(Account.objects.create, name="Southgate", base_url="https://deepcall.example",
                          list_path="crash")
     await polls.update()
     await next_board(polls, "queue/list")
-    assert [await soon(crashes.get()) for _ in range(2)] == ["Southgate", "Southgate"]
+    assert [await soon(crashes.get()) for _ in range(2)] == ["poller Southgate", "poller Southgate"]
     assert not polls._running[northgate.pk][1].done()
 
 
