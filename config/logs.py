@@ -77,7 +77,7 @@ def _parts(record: logging.LogRecord, limit: int) -> dict[str, Any]:
         **{name: value for name, value in (known | fields).items() if value not in (None, "")},
     }
     if record.exc_info and record.exc_info[0] is not None:
-        told = "".join(traceback.format_exception(*record.exc_info))
+        told = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         parts["exception"] = clean(_without_path(told, record, context), 2 * limit, lines=True)
     elif record.exc_text or record.stack_info:
         parts["exception"] = clean(record.exc_text or record.stack_info or "", 2 * limit, lines=True)

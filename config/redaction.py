@@ -11,7 +11,7 @@ READ = 32_000  # characters that are looked at; what comes after is cut unread
 
 _NAMES = (r"ssid|token|api_?key|password\d?|passwd|secret\w{0,20}|sessionid|session_?key"
           r"|field_?keys?")
-_VALUE = r"""b?(?:"[^"\n]*"|'[^'\n]*'|[^\s,;&"'(){}\[\]<>]+)"""
+_VALUE = r"""b?(?:"[^"\n]*"?|'[^'\n]*'?|[^\s,;&"'(){}\[\]<>]+)"""
 _HEADERS = r"(?:proxy-)?authorization|(?:set-)?cookie"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _GAP = "[ \u00a0\u2007\u2009\u202f.\\-\u2010-\u2015()/\u200b-\u200f\u2060\ufeff\u202a-\u202e\u2066-\u2069]{0,3}"
@@ -27,7 +27,7 @@ SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(/wall/link/)[^\s\"'?#]+"), rf"\1{HIDDEN}"),
 )
 NUMBER = re.compile(
-    r"(?<!\d)"
+    r"(?<!\d)(?<!\d\.)"
     r"(?!(?:19|20)\d\d-(?:0\d|1[0-2])-[0-3]\d(?!\d|-))"  # a day
     rf"(?!{_OCTET}(?:\.{_OCTET}){{3}}(?![\d.]))"  # an address
     rf"\+?\d(?:{_GAP}\d){{8,}}"
