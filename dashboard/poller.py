@@ -22,7 +22,7 @@ from dashboard.board import Board, failed, heard, same_news
 from dashboard.clock import now_ms
 from dashboard.offloop import Desk
 from dashboard.reconcile import age, reconcile
-from dashboard.said_once import SaidOnce
+from dashboard.said_once import Bound, SaidOnce
 from dashboard.snapshots import load_board, note_queues, save_board
 from queue_api.client import Listing, QueueClient
 from queue_api.credentials import Unsealable
@@ -36,6 +36,7 @@ RENEW_S = 2.0
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
 CREDENTIALS_WAIT_S = 60.0
 SNAPSHOT_S = 2.0
+CHANGES = 30  # of a feed's health that are logged in a minute
 OPEN_INTERVAL_S = 2.0  # at least as often is asked while the outcome of a takeover waits for a list
 
 Publish = Callable[[Board, bool], Awaitable[None]]  # the board, and whether it holds news
@@ -70,6 +71,7 @@ class Poller:
         self.board = Board(account=account.pk)
         self.failures = 0
         self.good_until = 0.0  # monotonic seconds; past it nothing may be published
+        self._changes = Bound(CHANGES)
         self._said = SaidOnce(logger, f"poller {account.name}")
         self._saved_at = 0.0
         self._known_queues: set[str] = set()
@@ -249,6 +251,7 @@ class Poller:
 
     def _log_change(self, new: Board) -> None:
         old, feed = self.board.feed, new.feed
-        if (old.health, old.code) != (feed.health, feed.code):
-            logger.warning(
-                "feed %s: %s -> %s %s %s", self.account.name, old.health, feed.health, feed.code, feed.message)
+        if (old.health, old.code) != (feed.health, feed.code) and self._changes.allows():
+            untold = f" ({self._changes.told()} changes untold)" if self._changes.untold else ""
+            logger.warning("feed %s: %s -> %s %s %s%s", self.account.name, old.health, feed.health, feed.code,
+                           feed.message, untold)

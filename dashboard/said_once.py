@@ -13,6 +13,27 @@ OVER_S = 120.0  # without a failure: where nobody reports what works, the next o
 BEGINNINGS = 5  # that are said in AGAIN_S: what comes and goes all the time is counted, not told
 
 
+class Bound:
+    """At most `most` in AGAIN_S. `untold` counts those that were too many since the last one that was not."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._times, self._clock = deque[float](maxlen=most), clock
+        self.untold = 0
+
+    def allows(self) -> bool:
+        now = self._clock()
+        if len(self._times) == self._times.maxlen and now - self._times[0] < AGAIN_S:
+            self.untold += 1
+            return False
+        self._times.append(now)
+        return True
+
+    def told(self) -> int:
+        """How many were untold; from now on none."""
+        untold, self.untold = self.untold, 0
+        return untold
+
+
 class Trouble:
     """One that lasts. `said` is when it was last spoken of, `failures` how many there were, `quiet` since then."""
 
@@ -27,13 +48,13 @@ class SaidOnce:
     def __init__(self, logger: logging.Logger, who: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger, self._who, self._clock = logger, who, clock
         self._troubles: dict[str, Trouble] = {}
-        self._beginnings: dict[str, deque[float]] = {}
+        self._beginnings: dict[str, Bound] = {}
 
     def failed(self, doing: str, why: object, *, traceback: bool = False) -> None:
         """It failed (again). `traceback`: with the exception under way, when the trouble begins."""
         now, trouble = self._clock(), self._troubles.get(doing)
         if trouble is None or now - trouble.last > OVER_S:
-            spoken = self._may_begin(doing, now)
+            spoken = self._beginnings.setdefault(doing, Bound(BEGINNINGS, self._clock)).allows()
             self._troubles[doing] = Trouble(now, spoken)
             if spoken:
                 self._logger.warning("%s: cannot %s: %s", self._who, doing, why, exc_info=traceback)
@@ -52,13 +73,6 @@ class SaidOnce:
         if trouble is not None and trouble.spoken:
             self._logger.warning("%s: can %s again after %.0f s, failures: %s", self._who, doing,
                                  self._clock() - trouble.began, trouble.failures)
-
-    def _may_begin(self, doing: str, now: float) -> bool:
-        said = self._beginnings.setdefault(doing, deque(maxlen=BEGINNINGS))
-        if len(said) == BEGINNINGS and now - said[0] < AGAIN_S:
-            return False
-        said.append(now)
-        return True
 
 
 class OnceAMinute(logging.Filter):
