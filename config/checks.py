@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from config.logs import FORMATS
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
@@ -17,6 +19,10 @@ def refuse_half_configured(host: str) -> None:
         reasons.append("Set CALLBOARD_SECRET_KEY and CALLBOARD_FIELD_KEYS: generated keys are for one machine alone.")
     if len(settings.SECRET_KEY) < 32 or settings.SECRET_KEY.startswith("django-insecure-"):
         reasons.append("CALLBOARD_SECRET_KEY must have at least 32 characters and be secret.")
+    if settings.LOG_FORMAT not in ("", *FORMATS):
+        reasons.append("CALLBOARD_LOG_FORMAT must be json or line.")
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < 16:
+        reasons.append("CALLBOARD_METRICS_TOKEN must have at least 16 characters.")
     if "*" in settings.ALLOWED_HOSTS:
         reasons.append("CALLBOARD_ALLOWED_HOSTS may not contain *: name the hosts.")
     if settings.DATABASE_URL and not settings.REDIS_URL and public:

@@ -13,7 +13,7 @@ from django import db
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dashboard import answering, audit, takeover
+from dashboard import answering, audit, counts, takeover
 from dashboard.access import Viewer
 from dashboard.answering import Answer
 from dashboard.audit import Source
@@ -167,7 +167,8 @@ def _ask(client: QueueClient, target: TakeoverTarget, marked: float) -> Accepted
         db.connection.close()  # the call may take 12 s, and a pool has places for other requests
     if time.monotonic() - marked > SEND_WITHIN_S:
         return NotSent("takeover", message="The server was held up before it could ask.", tries=0)
-    return asyncio.run(_post(client, target))
+    with counts.takeover_s.timed():
+        return asyncio.run(_post(client, target))
 
 
 def _settle(attempt: TakeoverAttempt, plan: Plan, outcome: Accepted | QueueApiError) -> None:

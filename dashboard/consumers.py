@@ -6,19 +6,18 @@ socket of the process); the sweep in `dashboard/sessions.py` re-reads rights for
 """
 
 import json
-import logging
 import time
 from typing import Any
 
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from dashboard.access import Viewer, viewer_of, viewer_of_display
+from dashboard import counts
+from dashboard.access import BOARD, WALL, Viewer, viewer_of, viewer_of_display
 from dashboard.fanout import FULL, RESTART, REVOKED, SIGN_IN, Member, hub
 from dashboard.offloop import Desk
 from dashboard.pairing import SOCKET_COOKIE, display_of, hashed, seen
-
-logger = logging.getLogger(__name__)
+from dashboard.socket_log import SocketLog
 
 MESSAGE_BYTES = 4096
 MESSAGES_PER_S = 5
@@ -36,10 +35,12 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     # No channel per socket: one subscription per process (dashboard/layer.py) feeds all screens.
     channel_layer_alias = "none"
     stranger = SIGN_IN
+    kind = BOARD
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.member: Member | None = None
+        self.log = SocketLog(self.kind)
         self._allowance = float(BURST)
         self._counted_at = time.monotonic()
 
@@ -61,6 +62,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         self.member = Member(viewer, self.session_key(), self._send_text, self._close_with)
         hub.join(self.member)
+        self.log.opened(viewer.user_id)
 
     async def authorise(self) -> Viewer | None:
         """The viewer as the database has them now. In threads of our own: handshakes do not queue behind requests."""
@@ -80,6 +82,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         verb = self._verb(text_data)
+        counts.sockets.messages += 1
         if self.member is None:
             return
         if verb is None or not self._within_rate():
@@ -87,12 +90,18 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         elif verb[0] == "ack":
             hub.acknowledge(self.member, verb[1])
         else:
+            counts.sockets.resyncs += 1
             hub.resync(self.member)
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        self.log.closing(code)
+        await super().close(code, reason)
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         # As the base class, without its hop through the database thread and its group clean-up: we have no groups.
         if self.member is not None:
             hub.leave(self.member)
+        self.log.ended(message.get("code"))
         raise StopConsumer
 
     def _verb(self, text: str | None) -> tuple[str, int] | None:
@@ -125,6 +134,7 @@ class WallConsumer(BoardConsumer):
     """One wall: the same two verbs, but its secret instead of a session. Strangers are sent to pair themselves."""
 
     stranger = REVOKED
+    kind = WALL
 
     async def authorise(self) -> Viewer | None:
         return await desk.run(_wall_behind, self._token())
@@ -153,4 +163,5 @@ def _wall_behind(token: str) -> Viewer | None:
 async def unknown_path(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Refuses any other websocket address quietly: no traceback per probe."""
     await receive()
+    counts.sockets.unknown_paths += 1
     await send({"type": "websocket.close", "code": RESTART})

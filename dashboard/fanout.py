@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
+from dashboard import counts
 from dashboard.access import WALL, Audience, Viewer
 from dashboard.clock import now_ms
 from dashboard.frames import Frame, Picture, change, everything, picture
@@ -236,7 +237,7 @@ class Hub:
 
     def _full(self, stream: Stream, member: Member) -> None:
         member.last_full = time.monotonic()
-        member.write(stream.seq, stream.text(everything(stream.picture)), stream.limit())
+        counts.sockets.full += member.write(stream.seq, stream.text(everything(stream.picture)), stream.limit())
         self._tell(stream, member)
 
     def _tell(self, stream: Stream, member: Member) -> None:

@@ -22,6 +22,9 @@ class InFlight:
             self._posts[user_id, key] += 1
             return True
 
+    def __len__(self) -> int:
+        return len(self._posts)
+
     def leave(self, user_id: int, key: str) -> None:
         with self._lock:
             self._posts[user_id, key] -= 1

@@ -12,6 +12,8 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
+from dashboard.said_once import SaidOnce
+
 logger = logging.getLogger(__name__)
 
 GROUP = "callboard"
@@ -25,8 +27,9 @@ class Layer:
     """`send` to every process, and `run` to hand what arrives to `on_message`."""
 
     def __init__(self) -> None:
-        self.failures = 0
+        self.failures = self.received = 0
         self.reachable = True
+        self._said = SaidOnce(logger, "channel layer")
 
     async def send(self, message: Message) -> bool:
         """Whether the layer took it. A layer that is down costs at most SEND_LIMIT_S and nothing else."""
@@ -67,6 +70,7 @@ class Layer:
                 done, _ = await asyncio.wait({receiving}, timeout=10)
                 if done:
                     finished, receiving = receiving, None
+                    self.received += 1
                     on_message(finished.result())
                 if loop.time() - added > REJOIN_S:
                     await layer.group_add(GROUP, channel)
@@ -77,11 +81,9 @@ class Layer:
 
     def _failed(self, doing: str, error: Exception) -> None:
         self.failures += 1
-        if self.reachable:
-            logger.warning("channel layer: %s failed (%s); boards are re-read from the database", doing, error)
         self.reachable = False
+        self._said.failed("be used", f"{doing} failed ({type(error).__name__}: {error}); boards are re-read meanwhile")
 
     def _works(self) -> None:
-        if not self.reachable:
-            logger.warning("channel layer: works again")
         self.reachable = True
+        self._said.works("be used")

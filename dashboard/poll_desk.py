@@ -5,6 +5,7 @@ import logging
 
 from dashboard.offloop import Desk
 from dashboard.poller import Poller, Publish, Takeovers
+from dashboard.said_once import SaidOnce
 from queue_api.models import Account
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,10 @@ class PollDesk:
         for poller in self._pollers.values():
             poller.hurry()
 
+    def leading(self) -> set[int]:
+        """The accounts that this process asks DeepCall for. From any thread."""
+        return {pk for pk, poller in list(self._pollers.items()) if poller.leads}
+
     async def stop(self) -> None:
         """Lets every lease go, so that the next process begins at once."""
         tasks = [task for _, task in self._running.values()]
@@ -49,11 +54,12 @@ class PollDesk:
 
     async def _keep_polling(self, account: Account) -> None:
         """Polls until cancelled. A crash is logged whole and ends neither the process nor the other accounts."""
+        crashes = SaidOnce(logger, f"poller {account.name}")
         while True:
             try:
                 await self._poll(account)
-            except Exception:
-                logger.exception("poller %s: crashed; again in %s s", account.name, RESTART_S)
+            except Exception as error:  # noqa: BLE001 - said once, whole; what polls again says so itself
+                crashes.failed("go on and begins anew", f"{type(error).__name__}: {error}", traceback=True)
             await asyncio.sleep(RESTART_S)
 
     async def _poll(self, account: Account) -> None:

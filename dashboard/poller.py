@@ -17,11 +17,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from dashboard import lease
+from dashboard import counts, lease
 from dashboard.board import Board, failed, heard, same_news
 from dashboard.clock import now_ms
 from dashboard.offloop import Desk
 from dashboard.reconcile import age, reconcile
+from dashboard.said_once import Bound, SaidOnce
 from dashboard.snapshots import load_board, note_queues, save_board
 from queue_api.client import Listing, QueueClient
 from queue_api.credentials import Unsealable
@@ -35,6 +36,7 @@ RENEW_S = 2.0
 BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
 CREDENTIALS_WAIT_S = 60.0
 SNAPSHOT_S = 2.0
+CHANGES = 30  # of a feed's health that are logged in a minute
 OPEN_INTERVAL_S = 2.0  # at least as often is asked while the outcome of a takeover waits for a list
 
 Publish = Callable[[Board, bool], Awaitable[None]]  # the board, and whether it holds news
@@ -69,6 +71,8 @@ class Poller:
         self.board = Board(account=account.pk)
         self.failures = 0
         self.good_until = 0.0  # monotonic seconds; past it nothing may be published
+        self._changes = Bound(CHANGES)
+        self._said = SaidOnce(logger, f"poller {account.name}")
         self._saved_at = 0.0
         self._known_queues: set[str] = set()
         self._sooner = asyncio.Event()
@@ -103,7 +107,8 @@ class Poller:
         """Asks once, and publishes the board that follows from the answer or from the failure."""
         asked_at = now_ms()
         try:
-            listing = await self._list()
+            with counts.polled(self.account.pk):
+                listing = await self._list()
         except QueueApiError as error:
             self.failures += 1
             new = failed(self.board, error, now=now_ms())
@@ -120,6 +125,10 @@ class Poller:
         if not self.failures:
             await self._move_takeovers(reconcile, self.board)
         return self.board
+
+    @property
+    def leads(self) -> bool:
+        return time.monotonic() < self.good_until
 
     def hurry(self) -> None:
         """A takeover waits for a list: the pause that runs is measured anew."""
@@ -195,10 +204,11 @@ class Poller:
                 if not await self.desk.run(lease.renew, self.lease_name, self.holder, self.board.fence):
                     raise LeaseLost
                 self.good_until = asked + lease.TTL_S
+                self._said.works("renew the lease")
             except LeaseLost:
                 raise
             except Exception as error:  # noqa: BLE001 - the database is away: it extends nothing and ends nothing
-                logger.warning("poller %s: cannot renew the lease: %s", self.account.name, error)
+                self._said.failed("renew the lease", error)
             self._still_leading()
             await self.publish(self.board, False)
             await self._move_takeovers(age, self.account.pk)
@@ -232,13 +242,16 @@ class Poller:
         """What comes of it; None when it could not be written. With the database away polling and screens go on; the
         lease decides how long."""
         try:
-            return await self.desk.run(work, *args)
+            done = await self.desk.run(work, *args)
         except Exception as error:  # noqa: BLE001 - as above
-            logger.warning("poller %s: cannot keep books: %s", self.account.name, error)
+            self._said.failed(f"keep books ({work.__name__})", error)
             return None
+        self._said.works(f"keep books ({work.__name__})")
+        return done
 
     def _log_change(self, new: Board) -> None:
         old, feed = self.board.feed, new.feed
-        if (old.health, old.code) != (feed.health, feed.code):
-            logger.warning(
-                "feed %s: %s -> %s %s %s", self.account.name, old.health, feed.health, feed.code, feed.message)
+        if (old.health, old.code) != (feed.health, feed.code) and self._changes.allows():
+            untold = f" ({self._changes.told()} changes untold)" if self._changes.untold else ""
+            logger.warning("feed %s: %s -> %s %s %s%s", self.account.name, old.health, feed.health, feed.code,
+                           feed.message, untold)

@@ -27,6 +27,7 @@ from twisted.logger import (
     globalLogPublisher,
 )
 
+from dashboard.counts import sockets
 from dashboard.fanout import RESTART
 from dashboard.station import Station
 
@@ -78,6 +79,7 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
     def onConnect(self, request: Any) -> Any:  # noqa: N802 - autobahn's name
         server: BoardServer = self.factory.server_class
         if server.station.draining or server.handshakes >= HANDSHAKES:
+            sockets.busy += 1
             raise ConnectionDeny(503, "busy")  # type: ignore[no-untyped-call]
         server.handshakes += 1
         self.counted = True
@@ -108,7 +110,9 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
         if self.state == self.STATE_CONNECTING:
             self.serverAccept()
         if self.state == self.STATE_OPEN:
-            self.sendFrame(opcode=2 if binary else 1, payload=content if binary else content.encode())
+            payload = content if binary else content.encode()
+            self.sendFrame(opcode=2 if binary else 1, payload=payload)
+            sockets.frames, sockets.bytes = sockets.frames + 1, sockets.bytes + len(payload)
             if unsent(self.transport) > UNSENT_LIMIT:  # it answers, perhaps, but it does not read
                 self.dropConnection(abort=True)
 

@@ -24,6 +24,7 @@ from dashboard.mirror import Mirror, mirror, read_news
 from dashboard.offloop import Desk
 from dashboard.poll_desk import PollDesk
 from dashboard.reconcile import age_unpolled
+from dashboard.said_once import SaidOnce
 from dashboard.snapshots import pack, unpack
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Station:
         self.draining = False
         self.polls = PollDesk(self.publish, self.holder, self)
         self.desk = Desk("station")
+        self.said = SaidOnce(logger, "station")
         self.loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
@@ -73,7 +75,9 @@ class Station:
         try:
             self._take(message)
         except (msgspec.DecodeError, LookupError, TypeError):
-            logger.warning("a message that cannot be read: another version is running?")
+            self.said.failed("read a message", "another version is running?")
+        else:
+            self.said.works("read a message")
 
     def _take(self, message: Message) -> None:
         kind = message.get("type")
@@ -155,8 +159,9 @@ class Station:
                 await self._sweep(changed)
             self._config_seen = self.mirror.generations.get(CONFIG, 0)
             self.read_at = time.monotonic()
+            self.said.works("read the database")
         except Exception as error:  # noqa: BLE001 - the database is away: boards go on, the next reading catches up
-            logger.warning("cannot read the database: %s: %s", type(error).__name__, error)
+            self.said.failed("read the database", f"{type(error).__name__}: {error}")
 
     async def _sweep(self, rights_too: bool) -> None:
         self._swept_at = time.monotonic()

@@ -6,6 +6,7 @@ nothing. At most one attempt per call is open (a database constraint). Each chan
 the same transaction: what cannot be recorded does not happen.
 """
 
+import logging
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,8 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from dashboard import audit, generation
+from config.logs import concerns
+from dashboard import audit, counts, generation
 from dashboard.access import Audience, Viewer, last4, shown_text
 from dashboard.board import LiveCall
 from dashboard.lease import database_time
@@ -25,6 +27,8 @@ from queue_api.client import Accepted
 from queue_api.errors import QueueApiError, RequestInvalid
 from queue_api.models import Account
 from queue_api.naming import TakeoverTarget
+
+logger = logging.getLogger(__name__)
 
 PER_PERSON, PER_ACCOUNT, WINDOW_S = 10, 60, 60
 RETRY_LIMIT_S = WINDOW_S  # a longer wait than that is not DeepCall's to demand
@@ -83,6 +87,8 @@ def begin(viewer: Viewer, account: Account, live: LiveCall, ref: str, key: str, 
     except IntegrityError:
         _who_was_first(attempt)
         _insert(attempt)  # who was first has settled meanwhile; if not, the record itself cannot be written
+    concerns(f"takeover {attempt.pk}")
+    counts.takeovers.add(State.INTENT)
     return attempt
 
 
@@ -141,7 +147,16 @@ def move(attempt: TakeoverAttempt, event: Event, detail: dict[str, Any] | None =
         return False
     for name, value in {"state": to, "is_open": stays_open(to, event), **change}.items():
         setattr(attempt, name, value)
+    _say(attempt, event)
     return True
+
+
+def _say(attempt: TakeoverAttempt, event: Event) -> None:
+    """The one line, and the one count, of a transition that is committed."""
+    if (attempt.state, event) != (State.ACCEPTED, Event.OUT_OF_TIME):  # it only stops blocking others
+        counts.takeovers.add(attempt.state)
+        logger.info("takeover %s of account %s: %s: now %s %s", attempt.pk, attempt.account_id, event, attempt.state,
+                    attempt.code or attempt.reason, extra={"fields": {"object": f"takeover {attempt.pk}"}})
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:

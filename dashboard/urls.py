@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from dashboard import health, person_views, views, wall_views
+from dashboard import health, metrics, person_views, views, wall_views
 from dashboard.first_run import set_up_first
 
 urlpatterns = [
@@ -19,4 +19,5 @@ urlpatterns = [
     path("wall/link/<str:secret>", wall_views.wall_link, name="wall-link"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]

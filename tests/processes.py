@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
@@ -74,6 +74,13 @@ class Program:
         return self.stop(signal.SIGKILL)
 
 
+class Logged(NamedTuple):
+    """One line of a server's log: its message, and all of it."""
+
+    message: str
+    fields: dict[str, Any]
+
+
 class Upstream(Program):
     """A simulated DeepCall."""
 
@@ -96,12 +103,18 @@ class Upstream(Program):
 
 
 class Callboard(Program):
-    """One `serve` process on a database of its own."""
+    """One `serve` process on a database of its own. Its log is JSON: it goes to a file, not to a terminal."""
 
     def __init__(self, data: Path, port: int | None = None, **more: str) -> None:
         self.data, self.port = data, port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         super().__init__(["serve", "--port", str(self.port)], data, "Callboard is on", **more)
+
+    def logged(self, logger: str = "") -> list[Logged]:
+        """The log so far, or what one logger said. Raises ValueError for a line that is no JSON object."""
+        *whole, _being_written = self.log.read_text().split("\n")
+        lines = [json.loads(line) for line in whole]
+        return [Logged(line["message"], line) for line in lines if logger in ("", line["logger"])]
 
 
 FURNISH = """

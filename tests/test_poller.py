@@ -19,6 +19,7 @@ from dashboard.models import BoardSnapshot, Lease, Queue
 from dashboard.offloop import Desk
 from dashboard.poll_desk import PollDesk
 from dashboard.poller import CREDENTIALS_WAIT_S, LeaseLost, Poller
+from dashboard.said_once import Bound
 from dashboard.snapshots import load_board, save_board
 from dashboard.words import feed_trouble
 from queue_api.client import Listing, QueueClient
@@ -186,6 +187,31 @@ async def test_the_log_names_each_change_of_a_feed_once(caplog: pytest.LogCaptur
             await poller.poll_once()
     assert [record.getMessage().split(" ", 2)[2].strip() for record in caplog.records] == [
         "never -> fresh", "fresh -> failing  No route.", "failing -> fresh"]
+
+
+async def test_a_feed_that_fails_a_hundred_times_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    poller, _ = leading(DeepCall(listing(), NotSent("list", message="No route.")))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(101):
+            await poller.poll_once()
+    assert [record.getMessage().split()[2:5] for record in caplog.records] == [
+        ["never", "->", "fresh"], ["fresh", "->", "failing"]]
+
+
+async def test_a_feed_that_changes_with_every_list_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changing: list[Listing | Exception] = [NotSent("list"), listing()] * 50
+    poller, _ = leading(DeepCall(*changing))
+    now = [1000.0]
+    monkeypatch.setattr(poller, "_changes", Bound(polling.CHANGES, lambda: now[0]))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(99):
+            await poller.poll_once()
+        assert len(caplog.records) == polling.CHANGES
+        now[0] += 61
+        await poller.poll_once()
+    assert "(69 changes untold)" in caplog.records[-1].getMessage()
 
 
 # ── how long to wait ───────────────────────────────────────────────────────────────────────────────
@@ -371,7 +397,11 @@ async def test_boards_go_on_while_the_database_is_away(caplog: pytest.LogCapture
     await poller.poll_once()
     await poller.poll_once()
     assert set(press.last.calls) == {"a", "b"}
-    assert "cannot keep books" in caplog.text
+    for _ in range(20):
+        poller._saved_at = 0
+        await poller.poll_once()
+    assert caplog.messages[1:] == [f"poller Northgate: cannot keep books ({work}): the database is away"
+                                   for work in ("note_queues", "save_board", "reconcile")]
 
 
 # ── with a database ────────────────────────────────────────────────────────────────────────────────
@@ -490,12 +520,12 @@ async def test_a_crash_of_one_poller_ends_neither_it_nor_the_others(
 ) -> None:
     crashes: asyncio.Queue[str] = asyncio.Queue()
     monkeypatch.setattr("dashboard.poll_desk.RESTART_S", 0.01)
-    monkeypatch.setattr("dashboard.poll_desk.logger.exception", lambda text, *names: crashes.put_nowait(names[0]))
+    monkeypatch.setattr("dashboard.poll_desk.SaidOnce.failed", lambda said, *why, **how: crashes.put_nowait(said._who))
     await polls.desk.run(Account.objects.create, name="Southgate", base_url="https://deepcall.example",
                          list_path="crash")
     await polls.update()
     await next_board(polls, "queue/list")
-    assert [await soon(crashes.get()) for _ in range(2)] == ["Southgate", "Southgate"]
+    assert [await soon(crashes.get()) for _ in range(2)] == ["poller Southgate", "poller Southgate"]
     assert not polls._running[northgate.pk][1].done()
 
 

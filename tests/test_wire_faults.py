@@ -381,7 +381,8 @@ class Site(NamedTuple):
 
     def feed_lines(self) -> list[str]:
         """What the log says of the feed: one line for each change."""
-        return re.findall(r"feed Northgate: (.*)", self.log())
+        said = [line.message for line in self.serve.logged("dashboard.poller")]
+        return [message.removeprefix("feed Northgate: ") for message in said if message.startswith("feed ")]
 
     def ready(self) -> tuple[int, str]:
         """What /readyz says: its status, and the feed's health."""

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from config import logs
 from config.checks import refuse_half_configured
 from dashboard import first_run, lease
 from dashboard.draining import refuse_takeovers_while_draining
@@ -40,6 +41,8 @@ class Command(BaseCommand):
             f"Callboard is on http://{host}:{port}/", first_run.hint(f"http://{host}:{port}/")]))
         self._leave_database()
         from config.asgi import application  # after the origins are known
+
+        logs.for_a_server(settings.LOG_FORMAT)  # after Django, set up once more by the import, has begun its own
 
         server = BoardServer(
             refuse_takeovers_while_draining(application),
