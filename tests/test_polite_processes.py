@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ from tests.supervisors import Supervisor
 
 pytestmark = pytest.mark.processes
 
-SLOW_ALONE = "from queue_api.models import Account; Account.objects.update(poll_interval_s=0.5, idle_interval_s=60)"
-LIST_S = 0.8  # how long this DeepCall takes for a list: nearly always one is in flight
+SLOW_ALONE = "from queue_api.models import Account; Account.objects.update(poll_interval_s=1, idle_interval_s=60)"
+LIST_S = 0.7  # how long this DeepCall takes for a list: most of the time one is in flight
 
 
 @pytest.fixture
@@ -43,13 +44,27 @@ def in_the_middle_of_a_list(upstream: Upstream) -> None:
     assert not upstream.journal("list")[-1]["answered"]
 
 
+def frozen(process: Callboard, upstream: Upstream, *, asking: bool) -> None:
+    """Freezes the process that polls, while its list is in flight or between two of them."""
+    deadline = time.monotonic() + 15
+    while True:
+        until(lambda: upstream.journal("list")[-1]["answered"] != asking, 15, "a list, or the pause after it")
+        process.process.send_signal(signal.SIGSTOP)
+        if upstream.journal("list")[-1]["answered"] != asking:
+            return
+        process.process.send_signal(signal.SIGCONT)  # it was quicker
+        assert time.monotonic() < deadline, "never frozen in the right moment"
+
+
 def lists_go_on(upstream: Upstream, within_s: float, what: str) -> None:
     seen = sum(entry["answered"] for entry in upstream.journal("list"))
     until(lambda: sum(entry["answered"] for entry in upstream.journal("list")) > seen, within_s, what)
 
 
-def test_a_page_loaded_in_either_process_speeds_lists_up_and_never_are_two_in_flight_whoever_is_frozen_or_dies(
-    tmp_path: Path, environment: dict[str, str]
+@pytest.mark.parametrize("asking", [
+    pytest.param(False, id="frozen-between-lists"), pytest.param(True, id="frozen-while-asking", marks=pytest.mark.long)])
+def test_a_page_in_either_process_speeds_lists_up_and_two_are_never_in_flight_whoever_is_frozen_or_dies(
+    tmp_path: Path, environment: dict[str, str], asking: bool
 ) -> None:
     upstream = Upstream(tmp_path, "--seed", "3")
     furnish(tmp_path, upstream.url, **environment)
@@ -61,10 +76,9 @@ def test_a_page_loaded_in_either_process_speeds_lists_up_and_never_are_two_in_fl
         upstream.switch(clear_journal=True, one_list_at_a_time=True, fault={"endpoint": "list", "latency_s": LIST_S})
         asha = Supervisor(new.url, "asha")  # signing in leads to the board, in the process that does not poll
         lists_go_on(upstream, 15, "lists that were 30 s apart")
-        until(lambda: 'data-interval="0.5"' in asha.get("/")[1], 10, "the board says how often lists come")
+        until(lambda: 'data-interval="1.0"' in asha.get("/")[1], 10, "the board says how often lists come")
 
-        in_the_middle_of_a_list(upstream)
-        old.process.send_signal(signal.SIGSTOP)
+        frozen(old, upstream, asking=asking)
         until(lambda: leads(new), 12, "the other polls")
         in_the_middle_of_a_list(upstream)
         old.process.send_signal(signal.SIGCONT)  # it believes that it still leads
