@@ -63,6 +63,7 @@ class Board(msgspec.Struct, frozen=True):
     feed: Feed = Feed()
     agents: Known = {}
     clock: UpstreamClock = UpstreamClock()
+    interval_s: float = 0.0  # in which lists come now; 0: not said, the account's own holds
 
     @property
     def position(self) -> tuple[int, int]:
@@ -164,4 +165,5 @@ def _state_since(known: LiveCall | None, call: Call, now: int, watched: bool) ->
 
 def same_news(old: Board, new: Board) -> bool:
     """Whether nothing changed that a screen could show, the list's age apart."""
-    return old.calls == new.calls and old.feed == new.feed and old.agents == new.agents
+    return (old.calls == new.calls and old.feed == new.feed and old.agents == new.agents
+            and old.interval_s == new.interval_s)  # what is late depends on it

@@ -140,6 +140,7 @@ class Hub:
     def __init__(self, source: Mirror) -> None:
         self.source = source
         self.streams: dict[Audience, Stream] = {}
+        self.on_join: Callable[[], None] = lambda: None  # somebody begins to watch
         self._dirty = asyncio.Event()
 
     @property
@@ -158,6 +159,7 @@ class Hub:
         self._publish(stream)
         stream.members.add(member)
         self._full(stream, member)
+        self.on_join()
 
     def leave(self, member: Member) -> None:
         self._part(member)

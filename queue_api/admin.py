@@ -91,8 +91,8 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 "Either way, or both: lists then use the user id and token, takeovers the session id."),
         }),
         (gettext_lazy("Lists"), {
-            "fields": ("poll_interval_s", "time_zone", "misses", "blank_after_s", "stuck_after_s", "list_path",
-                       "list_request")}),
+            "fields": ("poll_interval_s", "idle_interval_s", "time_zone", "misses", "blank_after_s", "stuck_after_s",
+                       "list_path", "list_request")}),
         (gettext_lazy("Takeover"), {"fields": ("naming", "agent_meaning", "own_session_required", "arm_first")}),
         (gettext_lazy("Dialect"), {
             "fields": ("field_names", "state_words"),

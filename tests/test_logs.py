@@ -24,15 +24,12 @@ def out() -> io.StringIO:
 
 
 @pytest.fixture
-def log(out: io.StringIO) -> Iterator[logging.Logger]:
-    """A logger that writes JSON to `out`, as the product's handler does."""
-    logger, handler = logging.getLogger("tests.logs"), Stderr(out)
+def log(out: io.StringIO) -> logging.Logger:
+    """A logger that writes JSON to `out`, as the product's handler does, and nowhere else."""
+    logger, handler = logging.Logger("tests.logs"), Stderr(out)
     handler.setFormatter(Json())
     logger.addHandler(handler)
-    logger.propagate = False
-    yield logger
-    logger.removeHandler(handler)
-    logger.propagate = True
+    return logger
 
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:
@@ -53,10 +50,15 @@ def test_a_line_says_when_how_bad_who_and_what(log: logging.Logger, out: io.Stri
     assert line == {"level": "WARNING", "logger": "tests.logs", "message": "feed Northgate: late"}
 
 
+def ascii_start(text: str) -> str:
+    """A test's name must be text that can be sent between processes, and read."""
+    return ascii(text[:20])
+
+
 @pytest.mark.parametrize("odd", [
     "a\r\nb", "\x1b[31mred\x1b[0m", "\u202eevil", "\x00", "a" * 1_000_000, "é" * 1_000_000, "😀" * 100_000, "\ud800",
     '"}\n{"level":"INFO"', "%s %d %", "\u2028",
-])
+], ids=ascii_start)
 def test_f82_whatever_is_logged_makes_one_line_that_parses(log: logging.Logger, out: io.StringIO, odd: str) -> None:
     log.warning("said: %s", odd, extra={"fields": {"object": odd}})
     log.warning(odd)

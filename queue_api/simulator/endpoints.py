@@ -45,6 +45,12 @@ def identify(body: Any) -> Person:
     return people.FRONT_DESK
 
 
+def who_asks(body: Any) -> str:
+    """The account behind a list, let in or not; "" when it names none."""
+    named = body if isinstance(body, dict) else {}
+    return f"{named.get('ssid', '')}|{named.get('userId', '')}"
+
+
 def list_calls(simulation: Simulation, body: Any, fault: Fault | None) -> Answer:
     """The live calls under `data`. Raises DeepCallError, also for a `filter` or `limit` that can't be.
 
