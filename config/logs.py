@@ -147,6 +147,8 @@ def configuration(form: str) -> dict[str, Any]:
             "django": {"handlers": [], "level": "INFO"},
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
             "django.request": {"level": "ERROR", "filters": ["exceptions"]},
+            # Any probe under a wrong name would be a page of traceback.
+            "django.security.DisallowedHost": {"filters": ["once_a_minute"]},
             # While Redis is away it prints sixty lines a second.
             "channels_redis.pubsub": {"filters": ["once_a_minute"]},
             "channels_redis.core": {"filters": ["once_a_minute"]},
