@@ -15,6 +15,7 @@ from django.utils import timezone
 from dashboard.models import Lease
 
 TTL_S = 6.0
+WANT_S = 3.0  # said again all the while; longer than from one renewal to the next
 
 
 def account_lease(account: int) -> str:
@@ -49,20 +50,37 @@ def acquire(name: str, holder: str) -> int | None:
     with transaction.atomic():
         now = database_now()
         free = Q(expires_at__lt=now) | Q(expires_at__gt=now + 2 * TTL_S)
-        won = Lease.objects.filter(free, name=name).update(
+        won = Lease.objects.filter(free, _unwanted(now) | Q(wanted_by=holder), name=name).update(
             holder=holder, fence=F("fence") + 1, expires_at=now + TTL_S
         )
         return Lease.objects.values_list("fence", flat=True).get(name=name) if won else None
 
 
 def renew(name: str, holder: str, fence: int, report: dict[str, Any] | None = None) -> bool:
-    """Whether the lease is still ours for another TTL_S. A late renewal is refused: acquire anew.
+    """Whether the lease is still ours for another TTL_S. A late renewal is refused: acquire anew. So is one of a lease
+    that somebody wants: who holds it lets it go.
 
     `report`: how its work goes, for any process to show; it costs no write of its own.
     """
     now = database_now()
-    mine = Lease.objects.filter(name=name, holder=holder, fence=fence, expires_at__gte=now)
+    mine = Lease.objects.filter(_unwanted(now), name=name, holder=holder, fence=fence, expires_at__gte=now)
     return bool(mine.update(expires_at=now + TTL_S, **({} if report is None else {"report": report})))
+
+
+def want(name: str, holder: str) -> None:
+    """Asks whoever holds it to let it go to `holder`, within WANT_S; without effect while somebody else wants it."""
+    Lease.objects.get_or_create(name=name)
+    now = database_now()
+    Lease.objects.filter(_unwanted(now) | Q(wanted_by=holder), name=name).update(
+        wanted_by=holder, wanted_until=now + WANT_S)
+
+
+def want_no_more(name: str, holder: str) -> None:
+    Lease.objects.filter(name=name, wanted_by=holder).update(wanted_by="", wanted_until=0)
+
+
+def _unwanted(now: float) -> Q:
+    return Q(wanted_until__lt=now) | Q(wanted_until__gt=now + 2 * WANT_S)
 
 
 def release(name: str, holder: str, fence: int) -> None:

@@ -96,6 +96,7 @@ class Poller:
                     await self._lead()
                 except LeaseLost:
                     logger.warning("poller %s: lost the lease, fence %s", self.account.name, self.board.fence)
+                    await self.stop()  # should it be ours still, somebody wants it
         finally:
             if self.client is not None:
                 await self.client.aclose()
