@@ -2,8 +2,8 @@
 
     poll desk --board--> publish ──> mirror of this process
                             └──────> layer ──> mirrors of the others
-    every 5 s, or when the doorbell rings: read the database (snapshots, attempts, generations)
-    every 15 s, or when the configuration changed: re-read sessions and rights of all sockets
+    every 3 s, or when the doorbell rings: read the database (snapshots, attempts, generations, sessions of all sockets)
+    when the configuration changed: their rights, too; then, or every 15 s: walls, and attempts of pollers that are off
 """
 
 import asyncio
@@ -17,9 +17,10 @@ import msgspec
 
 from dashboard import lease, sessions
 from dashboard.board import Board
-from dashboard.fanout import SIGN_IN, Hub, hub
+from dashboard.fanout import Hub, hub
 from dashboard.generation import CONFIG
 from dashboard.layer import Layer, Message
+from dashboard.member import SIGN_IN
 from dashboard.mirror import Mirror, mirror, read_news
 from dashboard.offloop import Desk
 from dashboard.poll_desk import PollDesk
@@ -28,7 +29,7 @@ from dashboard.snapshots import pack, unpack
 
 logger = logging.getLogger(__name__)
 
-READ_S = 5.0
+READ_S = 3.0  # who signed out or lost a right is closed within 5 s, whatever the doorbell does
 SOON_S = 0.03
 SWEEP_S = 15.0
 
@@ -151,20 +152,23 @@ class Station:
             changed = self.mirror.generations.get(CONFIG, 0) != self._config_seen
             if changed and not self.draining:
                 await self.polls.update()
+            await self._judge(changed)
             if changed or time.monotonic() - self._swept_at >= SWEEP_S:
-                await self._sweep(changed)
+                await self._sweep()
             self._config_seen = self.mirror.generations.get(CONFIG, 0)
             self.read_at = time.monotonic()
         except Exception as error:  # noqa: BLE001 - the database is away: boards go on, the next reading catches up
             logger.warning("cannot read the database: %s: %s", type(error).__name__, error)
 
-    async def _sweep(self, rights_too: bool) -> None:
-        self._swept_at = time.monotonic()
-        if await self.desk.run(age_unpolled):
-            self.ring()
+    async def _judge(self, rights_too: bool) -> None:
         holders, languages = sessions.holders_of(self.hub)
         if holders:
             sessions.carry_out(self.hub, await self.desk.run(sessions.judge, holders, languages, rights_too))
+
+    async def _sweep(self) -> None:
+        self._swept_at = time.monotonic()
+        if await self.desk.run(age_unpolled):
+            self.ring()
         if walls := sessions.walls_of(self.hub):
             sessions.carry_out_walls(self.hub, await self.desk.run(sessions.judge_walls, walls))
 
