@@ -29,7 +29,7 @@ from twisted.logger import (
 
 from dashboard.allowance import Allowance
 from dashboard.consumers import BURST, MESSAGES_PER_S, POLICY
-from dashboard.member import RESTART
+from dashboard.member import RESTART, TOO_SLOW
 from dashboard.station import Station
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ BODY_LIMIT = 3 * 1024 * 1024  # an inspected list travels in a form; nothing els
 UNSENT_LIMIT = 4 * 1024 * 1024  # a full board of 5,000 calls; the next frame waits until the last has left
 EARLY_BYTES = 4096  # said before the handshake is over
 FAILED = 1011
-CLOSING_S, CUT_S = 5, 2  # for the answer to a close frame; from who does not read or floods us
+CLOSING_S, CUT_S = 5, 2  # for the answer to a close frame; to one that says too slow or too much
 OPTIONS: dict[str, Any] = {
     "server_name": None, "websocket_handshake_timeout": 20, "websocket_connect_timeout": 20,
     "websocket_max_message_size": 4096, "websocket_max_frame_size": 4096, "websocket_timeout": -1,
@@ -120,7 +120,7 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
         # autobahn's sendClose takes 1000 and 3000-4999 only; 1012 and 1013 would arrive as 1011.
         if self.state == self.STATE_OPEN:
-            self.closeHandshakeTimeout = CLOSING_S if self._free.is_set() and not self.deaf else CUT_S
+            self.closeHandshakeTimeout = CUT_S if self.deaf or code == TOO_SLOW else CLOSING_S
             self.sendCloseFrame(code=code or 1000)
 
     def serverSend(self, content: Any, binary: bool = False) -> None:  # noqa: N802
