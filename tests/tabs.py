@@ -81,7 +81,11 @@ class Wire:
         if room:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         async with asyncio.timeout(PATIENCE_S):
-            await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port))
+            try:
+                await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port))
+            except OSError:
+                raw.close()
+                raise
             wire = cls(*await asyncio.open_connection(sock=raw, limit=8 * 1024 * 1024 if not room else 1024))
             wire.writer.write(handshake(port, cookies, path))
             try:
@@ -98,7 +102,8 @@ class Wire:
     def finish(self) -> None:
         """Says nothing more, and lets the other side know."""
         self.finished = True
-        self.writer.write_eof()
+        with contextlib.suppress(OSError):  # it has hung up already
+            self.writer.write_eof()
 
     async def frame(self) -> tuple[int, bytes]:
         """Kind and data of the next frame. The server neither masks nor fragments."""
@@ -192,6 +197,7 @@ class Tab:
         self.codes: list[int] = []
         self.ended_at: list[float] = []
         self.live_since = 0.0  # when this connection brought its full board; 0 while there is none
+        self.lives: list[float] = []  # the same of all its connections
         self.delays: list[float] = []  # seconds from the server's clock in a frame to its arrival
         self.streams: list[tuple[str, int, dict[str, int | None]]] = []  # stream, seq, asof of each frame
         self.gaps = 0
@@ -230,7 +236,9 @@ class Tab:
                 continue
             self.delays.append(time.time() - message["now"] / 1000)
             if message.get("full"):
-                self.live_since = self.live_since or time.monotonic()
+                if not self.live_since:
+                    self.live_since = time.monotonic()
+                    self.lives.append(self.live_since)
             elif (message["stream"], message["prev"]) != (stream, seq):
                 self.gaps += 1
             stream, seq = message["stream"], message["seq"]

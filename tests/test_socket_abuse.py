@@ -119,7 +119,8 @@ def asking(second: int) -> bytes:
 
 async def deaf(port: int, cookies: str, says: Callable[[int], bytes]) -> None:
     """Opens, reads not one frame, and says something every second until it is cut off."""
-    wire = await Wire.open(port, cookies, room=4096)
+    while (wire := await Wire.open(port, cookies, room=4096)).status != 101:
+        await asyncio.sleep(0.5)
     wire.reader._transport.pause_reading()  # type: ignore[attr-defined]
     for second in range(120):
         wire.writer.write(says(second))
