@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 GROUP = "callboard"
 SEND_LIMIT_S = 2.0
-REJOIN_S = 3600.0  # in-memory and core layers forget members after a day
+REJOIN_S = 10.0  # in memory one message that expires unread ends a membership for good; a day ends it anyway
 
 Message = dict[str, Any]
 
@@ -67,17 +67,25 @@ class Layer:
         try:
             while True:
                 receiving = receiving or asyncio.ensure_future(layer.receive(channel))
-                done, _ = await asyncio.wait({receiving}, timeout=10)
+                done, _ = await asyncio.wait({receiving}, timeout=max(0, added + REJOIN_S - loop.time()))
                 if done:
                     finished, receiving = receiving, None
                     self.received += 1
                     on_message(finished.result())
-                if loop.time() - added > REJOIN_S:
-                    await layer.group_add(GROUP, channel)
+                if loop.time() - added >= REJOIN_S:
+                    await self._rejoin(layer, channel)
                     added = loop.time()
         finally:
             if receiving is not None:
                 receiving.cancel()
+
+    async def _rejoin(self, layer: Any, channel: str) -> None:
+        """Changes nothing for a member. Where it fails we go on listening, and try again."""
+        try:
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await layer.group_add(GROUP, channel)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("joining", error)
 
     def _failed(self, doing: str, error: Exception) -> None:
         self.failures += 1

@@ -3,8 +3,8 @@
     poll desk --board--> publish ──> mirror of this process
                             └──────> layer ──> mirrors of the others
     screens, pages ──> watch of this process ──> its pollers, and over the layer those of the others
-    every 5 s, or when the doorbell rings: read the database (snapshots, attempts, generations)
-    every 15 s, or when the configuration changed: re-read sessions and rights of all sockets
+    every 3 s, or when the doorbell rings: read the database (snapshots, attempts, generations, sessions of all sockets)
+    when the configuration changed: their rights, too; then, or every 15 s: walls, and attempts of pollers that are off
 """
 
 import asyncio
@@ -20,9 +20,10 @@ from django.conf import settings
 from dashboard import lease, sessions
 from dashboard.access import Scope
 from dashboard.board import Board
-from dashboard.fanout import SIGN_IN, Hub, hub
+from dashboard.fanout import Hub, hub
 from dashboard.generation import CONFIG
 from dashboard.layer import Layer, Message
+from dashboard.member import SIGN_IN
 from dashboard.mirror import Mirror, News, mirror, read_news
 from dashboard.offloop import Desk
 from dashboard.poll_desk import PollDesk
@@ -33,7 +34,7 @@ from dashboard.watching import NOTED_S, TOLD_S, Watch
 
 logger = logging.getLogger(__name__)
 
-READ_S = 5.0
+READ_S = 3.0  # who signed out or lost a right is closed within 5 s, whatever the doorbell does
 SOON_S = 0.03
 SWEEP_S = 15.0
 TELL_S = 2.0  # no oftener is said that the same accounts are watched
@@ -203,21 +204,24 @@ class Station:
             changed = self.mirror.generations.get(CONFIG, 0) != self._config_seen
             if changed and not self.draining:
                 await self.polls.update()
+            await self._judge(changed)
             if changed or time.monotonic() - self._swept_at >= SWEEP_S:
-                await self._sweep(changed)
+                await self._sweep()
             self._config_seen = self.mirror.generations.get(CONFIG, 0)
             self.read_at = time.monotonic()
             self.said.works("read the database")
         except Exception as error:  # noqa: BLE001 - the database is away: boards go on, the next reading catches up
             self.said.failed("read the database", f"{type(error).__name__}: {error}")
 
-    async def _sweep(self, rights_too: bool) -> None:
-        self._swept_at = time.monotonic()
-        if await self.desk.run(age_unpolled):
-            self.ring()
+    async def _judge(self, rights_too: bool) -> None:
         holders, languages = sessions.holders_of(self.hub)
         if holders:
             sessions.carry_out(self.hub, await self.desk.run(sessions.judge, holders, languages, rights_too))
+
+    async def _sweep(self) -> None:
+        self._swept_at = time.monotonic()
+        if await self.desk.run(age_unpolled):
+            self.ring()
         if walls := sessions.walls_of(self.hub):
             sessions.carry_out_walls(self.hub, await self.desk.run(sessions.judge_walls, walls))
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dashboard.access import WALL, Audience, Viewer
-from dashboard.fanout import REVOKED, Member
 from dashboard.frames import picture
+from dashboard.member import REVOKED, Member
 from dashboard.wall import wall_picture
 from tests.live_page import Script
 from tests.live_upstream import canary

@@ -15,7 +15,7 @@ from tests.live_cast import Cast
 from tests.live_model import World
 from tests.live_upstream import ERRORS, EXPIRED, Client
 
-BACKLOG_BYTES = 2000  # small, so that screens fall behind within a story
+BACKLOG = 2000  # small, so that screens fall behind within a story
 STORY_S = 12
 PROCESSES_MOST, SCREENS = 3, 5
 
@@ -203,7 +203,7 @@ class Stage:
         self.cast, stream = Cast(), fanout.Stream
         self.world: World
         live_time.set_up(patch, lambda: self.world)
-        patch.setattr(fanout, "BACKLOG_BYTES", BACKLOG_BYTES)
+        patch.setattr(fanout, "BACKLOG", BACKLOG)
         patch.setattr(layer, "get_channel_layer", lambda: self.world.layer)
         patch.setattr(poller, "QueueClient", lambda upstream: Client(upstream, self.world.exchanges))
         patch.setattr(fanout, "Stream", lambda audience: self.world.knows(stream(audience)))

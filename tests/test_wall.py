@@ -23,7 +23,8 @@ from config.asgi import build
 from dashboard import generation, pairing
 from dashboard.access import WALL, Audience, Scope, viewer_of_display
 from dashboard.consumers import SOCKETS_PER_WALL
-from dashboard.fanout import FULL, REVOKED, Hub, Stream, hub
+from dashboard.fanout import Hub, Stream, hub
+from dashboard.member import FULL, REVOKED
 from dashboard.mirror import Card, Mirror, News, mirror
 from dashboard.models import Display, Pairing, Queue, TakeoverAttempt, WrongCode
 from dashboard.pairing import ALIVE, ALPHABET, PAGE_COOKIE, SOCKET_COOKIE, WRONG_CODES, hashed, make_link

@@ -11,6 +11,7 @@ import {element} from "./words.js";
 
 const SILENCE_MS = 25000; // the server ticks every 10 s
 const SHORT_MS = 10000; // a connection that did not live this long counts as a failure
+const LONGEST_MS = 7500; // between two tries: at most 12 a minute, and back soon after an outage of any length
 const GRACE_MS = 3000; // a restart is over in less; no need to alarm anybody
 const SLEPT_MS = 5000; // by so much the two clocks of a machine part only in its sleep, or when one is set
 const WAKE_MS = 30000; // a clock that is set again and again does not cost a connection each time
@@ -95,7 +96,7 @@ function pause(code) {
     const [, low, high] = SLOW[code];
     return low + Math.random() * (high - low);
   }
-  return Math.min(15000, (short ? 5000 : 500) * 2 ** Math.max(0, failures - 1)) * (0.7 + 0.6 * Math.random());
+  return Math.min(LONGEST_MS, (short ? 5000 : 500) * 2 ** Math.max(0, failures - 1)) * (0.7 + 0.6 * Math.random());
 }
 
 function stop(state) {
