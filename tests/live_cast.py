@@ -22,7 +22,6 @@ class Cast:
     """Made once for all stories of a test; each story's changes are rolled back."""
 
     def __init__(self) -> None:
-        self.interval_s = 2.0
         self.accounts = {number: _account(number) for number in QUEUES}
         self.number_of = {account.pk: number for number, account in self.accounts.items()}
         self.by_pk = {account.pk: account for account in self.accounts.values()}

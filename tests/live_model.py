@@ -98,7 +98,6 @@ class World:
         self.audiences: dict[str, Audience] = {}  # of every stream there ever was
         self.found: list[str] = []
         self.deaths = 0
-        self.interval_s = cast.interval_s
         self.clicks = Clicks(self)
         self.took_s = 0.0  # from the first good list after the last fault till every screen was right
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Union
 from dashboard.frames import Picture
 
 ASK_MS, ACK_MS, SILENCE_MS, SHORT_MS, GRACE_MS = 2000, 1000, 25_000, 10_000, 3000
-SLACK_MS, MIN_LATE_MS = 3000, 5000
+SLACK_MS, MIN_LATE_MS, NO_DELAY_MS = 3000, 5000, 30_000
 SLOW = {1013: 5000, 4408: 15_000}
 STOP = (4401, 4403)
 NEVER = -(10**15)
@@ -77,6 +77,7 @@ class Script:
         self.stream: str | None = None
         self.seq, self.broken, self.asked, self.acked = -1, False, NEVER, NEVER
         self.offsets: deque[int] = deque([0], maxlen=6)
+        self.offset = 0
         self.heard, self.opened, self.due, self.failures = loaded, 0, 0, 0
         self.live, self.cut_at, self.stopped = False, loaded + GRACE_MS, False
         self.notices: dict[str, int] = {}
@@ -85,6 +86,7 @@ class Script:
     # ── link.js ────────────────────────────────────────────────────────────────────────────────────
     def connected(self, now: int) -> None:
         self.opened = self.heard = now
+        self.offsets.clear()
         self.stream, self.seq, self.asked, self.acked = None, -1, NEVER, NEVER
 
     def closed(self, code: int, now: int) -> int | None:
@@ -114,7 +116,7 @@ class Script:
     def receive(self, text: str, now: int) -> list[dict[str, int]]:
         self.heard = now
         message = json.loads(text)
-        self.offsets.append(message["now"] - now)
+        self._clock(message["now"] - now)
         if "notice" in message:
             self._notice(message["notice"])
         if "seq" not in message:
@@ -123,6 +125,12 @@ class Script:
         said = self.resync(now) + self._acknowledge(message["seq"], now)
         self.live = self.live or self.stream is not None
         return said
+
+    def _clock(self, offset: int) -> None:
+        if offset < self.offset - NO_DELAY_MS:
+            self.offsets.clear()
+        self.offsets.append(offset)
+        self.offset = max(self.offsets)
 
     def _notice(self, html: str) -> None:
         [node] = elements(html.strip())
@@ -195,8 +203,11 @@ class Script:
         feed = self.parts.get(f"feed-{pk}")
         if feed is None or feed.get("data-health") != "fresh":
             return False
-        age_ms = max(self.offsets) + now - ms
-        return age_ms <= max(3000 * float(feed.get("data-interval")), MIN_LATE_MS) + SLACK_MS
+        return self.offset + now - ms <= self.late_after_ms(pk) + SLACK_MS
+
+    def late_after_ms(self, pk: str) -> float:
+        """By the interval in force, as the newest frame said it."""
+        return max(3000 * float(self.parts[f"feed-{pk}"].get("data-interval")), MIN_LATE_MS)
 
     def shown(self, account: str) -> frozenset[tuple[str, str]]:
         """As `live_upstream.signature`: each row's place in the list and its agent."""

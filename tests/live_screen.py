@@ -196,7 +196,7 @@ class Screen:
         now = self.clock.ms
         for pk in self.page.claims_fresh(now):
             asof = self.page.heard_of[pk]
-            limit = max(3000 * self.world.interval_s, 5000) + 3000 + 1500
+            limit = self.page.late_after_ms(pk) + 3000 + 1500
             if asof is not None and now - asof > limit and now - self.disturbed > 20_000:
                 self.world.wrong(f"{self.name}: shown as fresh {now - asof} ms after the list was asked for")
             if asof is not None and self.member is not None:
