@@ -83,15 +83,16 @@ class OnceAMinute(logging.Filter):
         self._clock, self._said, self._quiet = clock, float("-inf"), 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.WARNING:
-            return True
+        if record.levelno < logging.WARNING or getattr(record, "said_once", False):
+            return True  # Django sets logging up twice in a server, and loggers keep the filters of the first time
         now = self._clock()
         if now - self._said < AGAIN_S:
             self._quiet += 1
             return False
         error = record.exc_info[1] if record.exc_info else None
-        record.msg, record.args = "%s: %s: %s (%s more before)", (
-            record.getMessage(), type(error).__name__, error, self._quiet)
+        why = f": {type(error).__name__}: {error}" if error else ""
+        record.msg, record.args = "%s%s (%s more before)", (record.getMessage(), why, self._quiet)
         record.exc_info = record.exc_text = None
+        record.said_once = True
         self._said, self._quiet = now, 0
         return True

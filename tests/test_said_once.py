@@ -131,6 +131,14 @@ def test_the_filter_stands_where_the_traceback_comes_from() -> None:
         assert any(isinstance(one, OnceAMinute) for one in logging.getLogger(name).filters)
 
 
+def test_a_filter_that_was_set_up_twice_counts_once(filtered: Callable[[str], logging.LogRecord | None]) -> None:
+    record = filtered("Unexpected exception in receive task")
+    assert record is not None
+    said = record.getMessage()
+    assert OnceAMinute().filter(record)
+    assert record.getMessage() == said
+
+
 async def test_a_layer_that_is_away_for_a_hundred_messages_is_two_lines(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
