@@ -22,7 +22,7 @@ from dashboard.wall import wall_picture
 COALESCE_S = 0.1
 REFRESH_S = 1.0  # outcomes leave rows and feeds grow late without any message
 TICK_S = 10.0
-ANSWER_S = 2.0  # for the answer to the last tick that may go unanswered
+ANSWER_S = 1.5  # for the answer to the last tick that may go unanswered
 FULL_S = 1.0  # a full board is made once for all who ask within it
 BACKLOG = 256 * 1024  # characters
 

@@ -43,7 +43,7 @@ BODY_LIMIT = 3 * 1024 * 1024  # an inspected list travels in a form; nothing els
 UNSENT_LIMIT = 4 * 1024 * 1024  # a full board of 5,000 calls; the next frame waits until the last has left
 EARLY_BYTES = 4096  # said before the handshake is over
 FAILED = 1011
-CLOSING_S, CUT_S = 5, 2  # for the answer to a close frame; to one that says too slow or too much
+CLOSING_S, CUT_S = 5, 1  # for the answer to a close frame; to one that says too slow or too much
 OPTIONS: dict[str, Any] = {
     "server_name": None, "websocket_handshake_timeout": 20, "websocket_connect_timeout": 20,
     "websocket_max_message_size": 4096, "websocket_max_frame_size": 4096, "websocket_timeout": -1,
