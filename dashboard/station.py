@@ -35,6 +35,7 @@ from dashboard.watching import NOTED_S, TOLD_S, Watch
 logger = logging.getLogger(__name__)
 
 READ_S = 3.0  # who signed out or lost a right is closed within 5 s, whatever the doorbell does
+DEAF_READ_S = 2.0  # while the layer is away only the database tells, and lists must not look late
 SOON_S = 0.03
 SWEEP_S = 15.0
 TELL_S = 2.0  # no oftener is said that the same accounts are watched
@@ -188,7 +189,7 @@ class Station:
         while True:
             await self.read_once()
             try:
-                async with asyncio.timeout(READ_S):
+                async with asyncio.timeout(READ_S if self.layer.reachable else DEAF_READ_S):
                     await self._bell.wait()
             except TimeoutError:
                 pass

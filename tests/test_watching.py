@@ -183,6 +183,28 @@ async def test_accounts_that_are_not_known_and_odd_messages_are_left_alone(stati
     assert not leader.watch.watched(99)
 
 
+@pytest.mark.parametrize(("reachable", "again"), [(True, False), (False, True)])
+async def test_without_a_layer_the_database_is_read_oftener(
+    station: Any, monkeypatch: pytest.MonkeyPatch, reachable: bool, again: bool
+) -> None:
+    monkeypatch.setattr("dashboard.station.DEAF_READ_S", 0.01)
+    deaf, readings = station(), asyncio.Semaphore(0)
+    deaf.layer.reachable = reachable
+
+    async def read_once() -> None:
+        readings.release()
+
+    monkeypatch.setattr(deaf, "read_once", read_once)
+    reading = asyncio.ensure_future(deaf.read_forever())
+    await asyncio.wait_for(readings.acquire(), 5)
+    second = asyncio.ensure_future(readings.acquire())
+    done, _ = await asyncio.wait({second}, timeout=5 if again else 0.3)
+    assert bool(done) == again
+    for task in (reading, second):
+        task.cancel()
+    await asyncio.gather(reading, second, return_exceptions=True)
+
+
 @pytest.mark.django_db
 def test_what_is_written_down_is_read_by_every_process(account: Account) -> None:
     acquire(f"account:{account.pk}", "another")
