@@ -111,7 +111,7 @@ def test_errors_are_shown_by_code_with_their_meaning(office: Client, account: Ac
     polled(account, failures=3, why="back-off", interval_s=4.1, errors_hour={"1032": 2},
            errors={"1032": 7, "no-answer": 1, "other": 1})
     html = change_page(office, account)
-    assert "Asked again after 4.1 s: the last list failed (3 failures in a row)." in html
+    assert "Asked again after 4.1 s: the last list failed (failures in a row: 3)." in html
     assert '<tr data-code="1032"><td>1032</td><td>DeepCall has trouble of its own</td><td>2</td><td>7</td></tr>' in html
     assert "<td>No usable answer</td><td>0</td><td>1</td>" in html
 
