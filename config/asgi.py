@@ -1,4 +1,7 @@
-"""HTTP to Django, websockets to the consumers: routed, authenticated and origin-checked by Channels."""
+"""HTTP to Django, websockets to the consumers: routed and origin-checked by Channels.
+
+Who is there the consumers find out themselves: Channels' own way has one thread for all handshakes of the process.
+"""
 
 import os
 from typing import Any
@@ -9,9 +12,9 @@ from django.core.asgi import get_asgi_application
 
 http = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402 - after Django is set up
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - after Django is set up
 from channels.security.websocket import OriginValidator  # noqa: E402
+from channels.sessions import CookieMiddleware  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
@@ -27,7 +30,7 @@ def build(origins: list[str]) -> Any:
     ])
     return ProtocolTypeRouter({
         "http": http,
-        "websocket": OriginValidator(AuthMiddlewareStack(sockets), origins),
+        "websocket": OriginValidator(CookieMiddleware(sockets), origins),
     })
 
 

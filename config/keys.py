@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 
@@ -17,6 +18,14 @@ def given(name: str, default: str = "") -> str:
 
 def given_list(name: str, default: list[str]) -> list[str]:
     return [part.strip() for part in given(name).split(",") if part.strip()] or default
+
+
+def given_number(name: str, default: int) -> int:
+    """A whole number above zero. Raises ImproperlyConfigured for anything else."""
+    text = given(name, str(default))
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
+        raise ImproperlyConfigured(f"{name} must be a whole number above zero, not {text!r}.")
+    return int(text)
 
 
 def new_secret_key() -> str:

@@ -11,7 +11,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from config.keys import given, given_list, kept_key, layer_name, new_field_key, new_secret_key
+from config.keys import given, given_list, given_number, kept_key, layer_name, new_field_key, new_secret_key
 from config.logs import configuration
 
 env = environ.FileAwareEnv()
@@ -35,6 +35,10 @@ LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS: list[str] = given_list("CALLBOARD_ALLOWED_HOSTS", LOOPBACK_HOSTS)
 ORIGINS: list[str] = given_list("CALLBOARD_ORIGINS", [])
 CSRF_TRUSTED_ORIGINS: list[str] = list(ORIGINS)
+
+# Sockets: how many this process keeps, and how long one lives, give or take a fifth: 8 to 12 h.
+MAX_SOCKETS: int = given_number("CALLBOARD_MAX_SOCKETS", 2000)
+SOCKET_LIFE_S: int = given_number("CALLBOARD_SOCKET_LIFE_S", 10 * 3600)
 
 INSTALLED_APPS = [
     "servestatic",

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard import record_admin, takeover_admin, wall_admin  # noqa: F401 - registers the record and the walls
+from dashboard import poll_admin, record_admin, takeover_admin, wall_admin  # noqa: F401 - registers accounts, record, walls
 from dashboard.models import Queue, Seat
 from queue_api.admin import WriteOnlyField
 

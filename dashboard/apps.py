@@ -10,8 +10,11 @@ class DashboardConfig(AppConfig):
     verbose_name = _("Boards")
 
     def ready(self) -> None:
+        from dashboard.borrowing import borrowed
         from dashboard.changes import connect
+        from queue_api import turns
 
+        turns.take = borrowed
         post_migrate.connect(_use_wal, sender=self)
         connect(post_save, post_delete, m2m_changed)
 

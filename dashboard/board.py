@@ -63,6 +63,7 @@ class Board(msgspec.Struct, frozen=True):
     feed: Feed = Feed()
     agents: Known = {}
     clock: UpstreamClock = UpstreamClock()
+    interval_s: float = 0.0  # in which lists come now; 0: not said, the account's own holds
 
     @property
     def position(self) -> tuple[int, int]:
@@ -150,15 +151,19 @@ def _judged(live: LiveCall, now: int, stuck_ms: int | None) -> LiveCall:
 
 
 def _state_since(known: LiveCall | None, call: Call, now: int, watched: bool) -> tuple[int, bool]:
-    """Upstream's own time for waiting and talking; else when we saw the state begin, or at least our first sight."""
+    """Upstream's own time for waiting and talking; else when we saw the state begin, or at least our first sight.
+
+    What a call did while its state was unknown nobody saw.
+    """
     told = {CallState.TALKING: call.answered_at, CallState.WAITING: call.entered_at}.get(call.state)
     if told is not None:
         return told, False
     if known is not None and known.call.state == call.state:
         return known.since, known.at_least
-    return now, not watched
+    return now, not watched or (known is not None and known.call.state is CallState.UNKNOWN)
 
 
 def same_news(old: Board, new: Board) -> bool:
     """Whether nothing changed that a screen could show, the list's age apart."""
-    return old.calls == new.calls and old.feed == new.feed and old.agents == new.agents
+    return (old.calls == new.calls and old.feed == new.feed and old.agents == new.agents
+            and old.interval_s == new.interval_s)  # what is late depends on it

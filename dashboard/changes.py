@@ -34,6 +34,8 @@ def _changed(sender: Any, **kwargs: Any) -> None:
     if kwargs.get("raw") or (sender is User and fields is not None and set(fields) == {"last_login"}):
         return
     generation.bump(generation.CONFIG)
+    if sender is Account and "created" in kwargs:
+        generation.bump(generation.saved(kwargs["instance"].pk))
     transaction.on_commit(station.ring)
 
 

@@ -6,15 +6,20 @@ socket of the process); the sweep in `dashboard/sessions.py` re-reads rights for
 """
 
 import json
-import time
+from importlib import import_module
 from typing import Any
 
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest
 
 from dashboard import counts
 from dashboard.access import BOARD, WALL, Viewer, viewer_of, viewer_of_display
-from dashboard.fanout import FULL, RESTART, REVOKED, SIGN_IN, Member, hub
+from dashboard.allowance import Allowance, Allowances
+from dashboard.fanout import hub
+from dashboard.member import FULL, RESTART, REVOKED, SIGN_IN, Member
 from dashboard.offloop import Desk
 from dashboard.pairing import SOCKET_COOKIE, display_of, hashed, seen
 from dashboard.socket_log import SocketLog
@@ -25,8 +30,10 @@ BURST = 20
 POLICY = 1008
 SOCKETS_PER_PERSON = 10
 SOCKETS_PER_WALL = 3
+STRANGERS_PER_S = 20  # handshakes from one address that turn out to be nobody's; a call centre is one address
 
 desk = Desk("authorise", threads=4)
+strangers = Allowances(STRANGERS_PER_S, STRANGERS_PER_S)
 
 
 class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -41,8 +48,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.member: Member | None = None
         self.log = SocketLog(self.kind)
-        self._allowance = float(BURST)
-        self._counted_at = time.monotonic()
+        self._messages = Allowance(MESSAGES_PER_S, BURST)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         # The base class hops through the one shared database thread before every message, to close old
@@ -56,6 +62,9 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def connect(self) -> None:
         viewer = await self.authorise()
+        if viewer is None and not strangers.take(self._address()):
+            await self.close()  # before it is accepted: 403, and no socket to look after
+            return
         await self.accept()  # after everything that can fail
         if viewer is None or (refusal := self.refusal(viewer)):
             await self.close(self.stranger if viewer is None else refusal)
@@ -66,26 +75,34 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def authorise(self) -> Viewer | None:
         """The viewer as the database has them now. In threads of our own: handshakes do not queue behind requests."""
-        return await desk.run(viewer_of, self.scope["user"], self.scope.get("language", "en"))
+        key = self.session_key()
+        return await desk.run(_person_behind, key, self.scope.get("language", "en")) if key else None
 
     def refusal(self, viewer: Viewer) -> int:
         """Why somebody known is not let in either, as a close code; 0 when they are."""
         if not viewer.audience.scope:  # the page would show an empty board for what is none of theirs
             return REVOKED
-        theirs = sum(member.viewer.user_id == viewer.user_id for member in hub.members)
-        return FULL if theirs >= SOCKETS_PER_PERSON else 0
+        members = hub.members
+        theirs = sum(member.viewer.user_id == viewer.user_id for member in members)
+        return FULL if theirs >= SOCKETS_PER_PERSON or len(members) >= settings.MAX_SOCKETS else 0
 
     def session_key(self) -> str:
         """What the sweep finds this socket by."""
-        key: str = self.scope["session"].session_key or ""
+        key: str = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
         return key
+
+    def _address(self) -> str:
+        """Where the handshake came from: the proxy's X-Real-IP when one is in front, else the connection."""
+        if settings.BEHIND_PROXY:
+            return str(dict(self.scope["headers"]).get(b"x-real-ip", b""), "latin-1")
+        return str((self.scope.get("client") or [""])[0])
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         verb = self._verb(text_data)
         counts.sockets.messages += 1
         if self.member is None:
             return
-        if verb is None or not self._within_rate():
+        if verb is None or not self._messages.take():
             self.member.close(POLICY)
         elif verb[0] == "ack":
             hub.acknowledge(self.member, verb[1])
@@ -117,12 +134,6 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         name, seq = next(iter(body.items()))
         return (name, seq) if name in ("ack", "resync") and type(seq) is int else None
 
-    def _within_rate(self) -> bool:
-        now = time.monotonic()
-        self._allowance = min(BURST, self._allowance + (now - self._counted_at) * MESSAGES_PER_S) - 1
-        self._counted_at = now
-        return self._allowance >= 0
-
     async def _send_text(self, text: str) -> None:
         await self.send(text_data=text)
 
@@ -137,12 +148,14 @@ class WallConsumer(BoardConsumer):
     kind = WALL
 
     async def authorise(self) -> Viewer | None:
-        return await desk.run(_wall_behind, self._token())
+        token = self._token()
+        return await desk.run(_wall_behind, token) if token else None
 
     def refusal(self, viewer: Viewer) -> int:
         """A wall without queues is let in, and says so."""
-        same = sum(member.session_key == self.session_key() for member in hub.members)
-        return FULL if same >= SOCKETS_PER_WALL else 0
+        members, key = hub.members, self.session_key()
+        same = sum(member.session_key == key for member in members)
+        return FULL if same >= SOCKETS_PER_WALL or len(members) >= settings.MAX_SOCKETS else 0
 
     def session_key(self) -> str:
         return hashed(self._token())
@@ -150,6 +163,12 @@ class WallConsumer(BoardConsumer):
     def _token(self) -> str:
         token: str = self.scope["cookies"].get(SOCKET_COOKIE, "")
         return token
+
+
+def _person_behind(session_key: str, language: str) -> Viewer | None:
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return viewer_of(get_user(request), language)
 
 
 def _wall_behind(token: str) -> Viewer | None:

@@ -6,106 +6,42 @@ when it has caught up, or is closed. A change goes out at once, later ones of th
 
 import asyncio
 import json
-import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from dashboard import counts
 from dashboard.access import WALL, Audience, Viewer
 from dashboard.clock import now_ms
 from dashboard.frames import Frame, Picture, change, everything, picture
+from dashboard.member import TOO_SLOW, Member
 from dashboard.mirror import Mirror, mirror
 from dashboard.notices import notice_html
 from dashboard.wall import wall_picture
 
-logger = logging.getLogger(__name__)
-
 COALESCE_S = 0.1
 REFRESH_S = 1.0  # outcomes leave rows and feeds grow late without any message
 TICK_S = 10.0
-MISSED_TICKS = 3
-BACKLOG_BYTES = 256 * 1024
-RESTART, FULL, TOO_SLOW, SIGN_IN, REVOKED = 1012, 1013, 4408, 4401, 4403
-
-Send = Callable[[str], Awaitable[None]]
-Close = Callable[[int], Awaitable[None]]
+ANSWER_S = 1.5  # for the answer to the last tick that may go unanswered
+FULL_S = 1.0  # a full board is made once for all who ask within it
+BACKLOG = 256 * 1024  # characters
 
 
 def notice_text(html: str) -> str:
     return json.dumps({"notice": html, "now": now_ms()}, separators=(",", ":"), ensure_ascii=False)
 
 
-class Member:
-    """One socket. `send` may wait or not; what is queued or not yet acknowledged is bounded either way."""
-
-    def __init__(self, viewer: Viewer, session_key: str, send: Send, close: Close) -> None:
-        self.viewer, self.session_key = viewer, session_key
-        self._send, self._close = send, close
-        self._queue: asyncio.Queue[str | int] = asyncio.Queue()
-        self._unacknowledged: list[tuple[int, int]] = []  # (seq, bytes) sent and not acked
-        self.missed_ticks = 0
-        self.behind = False
-        self.last_full = 0.0
-        self.closing = False
-        self.told = 0  # the overlay's version up to which the person was told of their own takeovers
-        self._task = asyncio.ensure_future(self._write())
-
-    @property
-    def backlog(self) -> int:
-        return sum(size for _seq, size in self._unacknowledged)
-
-    def write(self, seq: int, text: str, limit: int) -> bool:
-        """Queues a frame; False (and `behind`) when more than `limit` bytes are under way already."""
-        if self.behind or self.closing or self.backlog > limit:
-            self.behind = True
-            return False
-        self._unacknowledged.append((seq, len(text)))
-        self._queue.put_nowait(text)
-        return True
-
-    def tick(self, seq: int, text: str) -> None:
-        """Queues a sign of life, also when behind: its answer is how we learn that the page has caught up."""
-        self._unacknowledged.append((seq, len(text)))
-        self._queue.put_nowait(text)
-
-    def start_over(self) -> None:
-        """Before another stream, whose numbers say nothing about this one's."""
-        self._unacknowledged.clear()
-        self.behind = False
-
-    def acknowledge(self, seq: int) -> None:
-        self.missed_ticks = 0
-        self._unacknowledged = [entry for entry in self._unacknowledged if entry[0] > seq]
-        if self.behind and not self._unacknowledged:
-            self.behind = False
-            self.last_full = 0.0
-
-    def close(self, code: int) -> None:
-        """Closes once, after what is queued."""
-        if not self.closing:
-            self.closing = True
-            self._queue.put_nowait(code)
-
-    def gone(self) -> None:
-        self.closing = True
-        self._task.cancel()
-
-    async def _write(self) -> None:
-        while True:
-            item = await self._queue.get()
-            if isinstance(item, int):
-                return await self._close(item)
-            await self._send(item)
-
-
 class Stream:
-    """All members of one audience, the picture they show and its number."""
+    """All members of one audience, the picture they show and its number.
+
+    Numbers begin anywhere: who acknowledges one has read it, and has not counted.
+    """
 
     def __init__(self, audience: Audience) -> None:
         self.audience = audience
         self.id = secrets.token_hex(4)
-        self.seq = 0
+        self.seq = secrets.randbelow(2**31)
+        self._full = (0, 0, "")  # seq, epoch ms, text
         self.picture = Picture()
         self.members: set[Member] = set()
 
@@ -128,8 +64,18 @@ class Stream:
             body |= {"html": frame.html, "gone": frame.gone, "full": frame.full}
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
+    def full(self) -> str:
+        """The full board. Hundreds of screens that come back at once read the same one."""
+        seq, made, text = self._full
+        if seq != self.seq or not text or not 0 <= now_ms() - made <= FULL_S * 1000:
+            text = self.text(everything(self.picture))
+            self._full = (self.seq, now_ms(), text)
+        return text
+
     def limit(self) -> int:
-        return max(BACKLOG_BYTES, 2 * sum(len(html) for html in self.picture.rows.values()))
+        """What may be under way to one member: two full boards, agents and all, and a short board's worth at least."""
+        whole = sum(len(html) for of in (self.picture.rows, self.picture.parts) for html in of.values())
+        return max(BACKLOG, 2 * whole)
 
 
 class Hub:
@@ -138,6 +84,7 @@ class Hub:
     def __init__(self, source: Mirror) -> None:
         self.source = source
         self.streams: dict[Audience, Stream] = {}
+        self.on_join: Callable[[], None] = lambda: None  # somebody begins to watch
         self._dirty = asyncio.Event()
 
     @property
@@ -153,9 +100,10 @@ class Hub:
         stream = self.streams.get(audience)
         if stream is None:
             stream = self.streams[audience] = Stream(audience)
-        self._publish(stream)
+            self._publish(stream)  # any other is at most REFRESH_S old, and what follows comes to all
         stream.members.add(member)
         self._full(stream, member)
+        self.on_join()
 
     def leave(self, member: Member) -> None:
         self._part(member)
@@ -176,7 +124,7 @@ class Hub:
                 del self.streams[member.viewer.audience]
 
     def acknowledge(self, member: Member, seq: int) -> None:
-        """A number that was never sent says nothing."""
+        """A number that was never sent says nothing: it may be made up, or the old stream's of a page just moved."""
         stream = self.streams.get(member.viewer.audience)
         if stream is None or seq > stream.seq:
             return
@@ -211,17 +159,16 @@ class Hub:
     async def tick(self) -> None:
         """A sign of life every TICK_S. Unanswered ones are counted, not timed: after a pause sockets are healthy."""
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(TICK_S - ANSWER_S)
             self.tick_once()
+            await asyncio.sleep(ANSWER_S)
+            self.close((member for member in self.members if member.too_slow), TOO_SLOW)
 
     def tick_once(self) -> None:
         for stream in list(self.streams.values()):
             text = stream.text(None)
-            for member in list(stream.members):
-                member.missed_ticks += 1
-                if member.missed_ticks > MISSED_TICKS:
-                    member.close(TOO_SLOW)
-                elif not member.closing:
+            for member in stream.members:
+                if not member.closing:
                     member.tick(stream.seq, text)
 
     def _publish(self, stream: Stream) -> None:
@@ -235,7 +182,7 @@ class Hub:
 
     def _full(self, stream: Stream, member: Member) -> None:
         member.last_full = time.monotonic()
-        counts.sockets.full += member.write(stream.seq, stream.text(everything(stream.picture)), stream.limit())
+        counts.sockets.full += member.write(stream.seq, stream.full(), stream.limit())
         self._tell(stream, member)
 
     def _tell(self, stream: Stream, member: Member) -> None:

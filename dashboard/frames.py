@@ -17,7 +17,7 @@ from dashboard import words
 from dashboard.access import Audience
 from dashboard.agent_rows import Feeds, agent_parts
 from dashboard.board import Board, LiveCall
-from dashboard.mirror import Card, Health, Mirror
+from dashboard.mirror import Card, Health, Mirror, in_force_s
 from dashboard.refs import call_ref
 from dashboard.rows import flags_for, row_html, sort_key
 from queue_api.calls import CallState
@@ -52,7 +52,7 @@ class Kpi(msgspec.Struct, frozen=True):
 
 
 class FeedView(msgspec.Struct, frozen=True):
-    """What `dashboard/_feed.html` and `_banner.html` show. `sentence` is empty when all is well.
+    """What `dashboard/_feed.html` and `_banner.html` show. `trouble` is empty when all is well.
 
     `since`: how old what is shown has been since it went stale (the newest good list); `began`: since when it fails.
     Both epoch ms.
@@ -67,7 +67,7 @@ class FeedView(msgspec.Struct, frozen=True):
     blank_after: int
     interval: float
     label: Promise | str
-    sentence: Promise | str
+    trouble: words.Trouble
 
 
 def picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
@@ -133,9 +133,9 @@ def feed_view(card: Card, board: Board | None, health: Health) -> FeedView:
     return FeedView(
         pk=card.pk, account=card.name, health=health.state, hop=health.hop,
         since=board.heard_at if board and health.state in ("late", "failing") else None,
-        began=health.since if health.state in ("late", "failing") else None, blank_after=card.blank_after_s,
-        interval=card.interval_s, label=words.HEALTH[health.state],
-        sentence=words.feed_trouble(board, health.state, health.hop),
+        began=health.since if health.state in ("late", "failing", "incomplete") else None,
+        blank_after=card.blank_after_s, interval=in_force_s(card, board), label=words.HEALTH[health.state],
+        trouble=words.feed_trouble(board, health.state, health.hop),
     )
 
 

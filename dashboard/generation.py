@@ -10,6 +10,11 @@ TAKEOVER = "takeover"
 AUDIT = "audit"
 
 
+def saved(account: int) -> str:
+    """The counter of one account's savings: also one that changes nothing asks DeepCall again."""
+    return f"account:{account}"
+
+
 def bump(name: str) -> int:
     """The next value. Inside a transaction its row stays locked till the end: numbers come in commit order."""
     value = _raise(name)

@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 GROUP = "callboard"
 SEND_LIMIT_S = 2.0
-REJOIN_S = 3600.0  # in-memory and core layers forget members after a day
+REJOIN_S = 10.0  # in memory one message that expires unread ends a membership for good; a day ends it anyway
+ECHO = "echo"
 
 Message = dict[str, Any]
 
@@ -61,23 +62,41 @@ class Layer:
                 wait = min(wait * 2, 10)
 
     async def _receive(self, layer: Any, channel: str, on_message: Callable[[Message], None]) -> None:
+        """Until a word to ourselves is not heard: then this subscription is dead, whatever the layer says."""
         loop = asyncio.get_running_loop()
-        added = loop.time()
+        joined, owed = loop.time(), False
         receiving: asyncio.Future[Message] | None = None
         try:
             while True:
                 receiving = receiving or asyncio.ensure_future(layer.receive(channel))
-                done, _ = await asyncio.wait({receiving}, timeout=10)
+                done, _ = await asyncio.wait({receiving}, timeout=max(0, joined + REJOIN_S - loop.time()))
                 if done:
                     finished, receiving = receiving, None
+                    message = finished.result()
                     self.received += 1
-                    on_message(finished.result())
-                if loop.time() - added > REJOIN_S:
-                    await layer.group_add(GROUP, channel)
-                    added = loop.time()
+                    if message.get("type") == ECHO:
+                        owed = False
+                    else:
+                        on_message(message)
+                elif owed:
+                    raise TimeoutError("we do not hear ourselves")
+                else:
+                    owed, joined = await self._rejoin(layer, channel), loop.time()
         finally:
             if receiving is not None:
                 receiving.cancel()
+
+    async def _rejoin(self, layer: Any, channel: str) -> bool:
+        """Changes nothing for a member. Whether an echo is owed: where this fails we go on listening, and try again."""
+        try:
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await layer.group_add(GROUP, channel)
+                await layer.send(channel, {"type": ECHO})
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("joining", error)
+            return False
+        self._works()
+        return True
 
     def _failed(self, doing: str, error: Exception) -> None:
         self.failures += 1

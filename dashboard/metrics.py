@@ -23,8 +23,8 @@ from prometheus_client.registry import Collector
 from dashboard import counts
 from dashboard.access import WALL
 from dashboard.clock import now_ms
-from dashboard.fanout import Member
 from dashboard.in_flight import IN_FLIGHT
+from dashboard.member import Member
 from dashboard.mirror import Health
 from dashboard.station import Station, station
 from dashboard.takeover_states import State

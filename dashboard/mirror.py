@@ -13,6 +13,7 @@ import msgspec
 from dashboard import generation
 from dashboard.board import Board, LiveCall
 from dashboard.clock import now_ms
+from dashboard.lease import Standing, standing
 from dashboard.models import BoardSnapshot
 from dashboard.overlay import AttemptNews, Overlay
 from dashboard.refs import call_ref
@@ -46,6 +47,7 @@ class News(msgspec.Struct):
     attempts: list[AttemptNews]
     generations: dict[str, int]
     kept: dict[int, tuple[int, int, int | None]] = {}  # account -> fence, seq, heard_at of the kept board
+    standing: dict[int, Standing] = {}
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -108,6 +110,10 @@ class Mirror:
                     self._alive(board.account)
         for account, (fence, seq, heard_at) in news.kept.items():
             self._kept(account, fence, seq, heard_at)
+        for account, found in news.standing.items():
+            held = self.boards.get(account)  # between two slow lists only its lease tells that its poller lives
+            if found.fence is not None and (held is None or held.fence == found.fence):
+                self._alive(account)
         self.cards = news.cards
         for account in self.boards.keys() - news.cards.keys():
             del self.boards[account]
@@ -168,13 +174,18 @@ class Mirror:
         if board.feed.health == "failing":
             return Health("failing", "deepcall", board.feed.since)
         age_ms = now - board.heard_at if board.heard_at is not None else 0
-        if not -AHEAD_MS <= age_ms <= late_after_ms(card.interval_s):  # from the future: the clock was set back
+        if not -AHEAD_MS <= age_ms <= late_after_ms(in_force_s(card, board)):  # from the future: the clock was set back
             return Health("late", "poller" if silent else "deepcall", board.heard_at)
         return Health(board.feed.health, "", board.feed.since)
 
     def known(self) -> Iterator[tuple[Card, Board | None]]:
         for card in self.cards.values():
             yield card, self.boards.get(card.pk)
+
+
+def in_force_s(card: Card, board: Board | None) -> float:
+    """The interval in which lists come now: while nobody watches a longer one than the account's own."""
+    return board.interval_s if board is not None and board.interval_s else card.interval_s
 
 
 def late_after_ms(interval_s: float) -> int:
@@ -200,6 +211,7 @@ def read_news(boards: dict[int, tuple[int, int]], version: int) -> News:
         cards={account.pk: card_of(account) for account in accounts},
         boards=[board for account in newer if (board := load_board(account)) is not None],
         kept=kept,
+        standing=standing(account.pk for account in accounts),
         attempts=news_since(version),
         generations=generation.current(),
     )

@@ -102,6 +102,10 @@ class Lease(models.Model):
     holder = models.CharField(max_length=64, blank=True, default="")
     fence = models.PositiveBigIntegerField(default=0)
     expires_at = models.FloatField(default=0)
+    watched_until = models.FloatField(default=0)  # as expires_at: somebody in some process looks at this account
+    wanted_by = models.CharField(max_length=64, blank=True, default="")  # who gets it next, until then
+    wanted_until = models.FloatField(default=0)
+    report = models.JSONField(default=dict)  # how polling goes, written with each renewal (dashboard/poller.py)
 
     def __str__(self) -> str:
         return f"{self.name} #{self.fence}"

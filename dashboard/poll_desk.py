@@ -1,8 +1,10 @@
-"""One Poller per enabled account, restarted when the account's settings change in the admin."""
+"""One Poller per enabled account, restarted when the account's settings change, woken when it is saved as it was."""
 
 import asyncio
 import logging
+from collections.abc import Callable
 
+from dashboard import generation
 from dashboard.offloop import Desk
 from dashboard.poller import Poller, Publish, Takeovers
 from dashboard.said_once import SaidOnce
@@ -17,14 +19,16 @@ END_S = 10.0  # for the last question and the last board
 class PollDesk:
     """Keeps the pollers of this process. `update()` is the step: it makes them match the database."""
 
-    def __init__(self, publish: Publish, holder: str, takeovers: Takeovers) -> None:
-        self.publish, self.holder, self.takeovers = publish, holder, takeovers
+    def __init__(self, publish: Publish, holder: str, takeovers: Takeovers,
+                 watched: Callable[[int], bool] = lambda account: True) -> None:
+        self.publish, self.holder, self.takeovers, self.watched = publish, holder, takeovers, watched
         self.desk = Desk("poller", threads=2)
         self._running: dict[int, tuple[tuple[object, ...], asyncio.Task[None]]] = {}
         self._pollers: dict[int, Poller] = {}
+        self._saved: dict[int, int] = {}  # account -> how often it has been saved
 
     async def update(self) -> None:
-        accounts = {account.pk: account for account in await self.desk.run(_enabled)}
+        accounts, saved = await self.desk.run(_enabled)
         for pk, (settings, task) in list(self._running.items()):
             if pk not in accounts or settings != _settings(accounts[pk]):
                 del self._running[pk]
@@ -33,9 +37,12 @@ class PollDesk:
             if pk not in self._running:
                 task = asyncio.ensure_future(self._keep_polling(account))
                 self._running[pk] = (_settings(account), task)
+            elif saved.get(pk) != self._saved.get(pk) and pk in self._pollers:
+                self._pollers[pk].ask_now()
+        self._saved = saved
 
     def hurry(self) -> None:
-        """Takeovers have changed: pollers with an open one do not dawdle."""
+        """Takeovers have changed, or somebody has begun to watch: pauses are measured anew."""
         for poller in self._pollers.values():
             poller.hurry()
 
@@ -63,7 +70,7 @@ class PollDesk:
             await asyncio.sleep(RESTART_S)
 
     async def _poll(self, account: Account) -> None:
-        poller = Poller(account, self.publish, self.holder, self.desk, self.takeovers)
+        poller = Poller(account, self.publish, self.holder, self.desk, self.takeovers, self.watched)
         self._pollers[account.pk] = poller
         try:
             await poller.run()
@@ -73,8 +80,10 @@ class PollDesk:
             await poller.stop()
 
 
-def _enabled() -> list[Account]:
-    return list(Account.objects.filter(enabled=True))
+def _enabled() -> tuple[dict[int, Account], dict[int, int]]:
+    """The enabled accounts, and how often each has been saved."""
+    accounts, counters = {account.pk: account for account in Account.objects.filter(enabled=True)}, generation.current()
+    return accounts, {pk: counters.get(generation.saved(pk), 0) for pk in accounts}
 
 
 def _settings(account: Account) -> tuple[object, ...]:

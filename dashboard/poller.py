@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -21,23 +21,23 @@ from dashboard import counts, lease
 from dashboard.board import Board, failed, heard, same_news
 from dashboard.clock import now_ms
 from dashboard.offloop import Desk
+from dashboard.pace import JITTER, Floor, Pace, Trouble, bounds_of, interval, pace
 from dashboard.reconcile import age, reconcile
 from dashboard.said_once import Bound, SaidOnce
 from dashboard.snapshots import load_board, note_queues, save_board
+from dashboard.tally import Tally
 from queue_api.client import Listing, QueueClient
 from queue_api.credentials import Unsealable
-from queue_api.errors import CREDENTIAL_CODES, NothingNamed, QueueApiError, RequestInvalid
+from queue_api.errors import NothingNamed, QueueApiError, RequestInvalid
 from queue_api.models import STUCK_AFTER_S, Account
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 RENEW_S = 2.0
-BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
-CREDENTIALS_WAIT_S = 60.0
 SNAPSHOT_S = 2.0
 CHANGES = 30  # of a feed's health that are logged in a minute
-OPEN_INTERVAL_S = 2.0  # at least as often is asked while the outcome of a takeover waits for a list
+REST_S = 0.8  # at least, after a failure that took longer than its pause
 
 Publish = Callable[[Board, bool], Awaitable[None]]  # the board, and whether it holds news
 
@@ -61,21 +61,29 @@ class LeaseLost(Exception):
 
 
 class Poller:
-    """Polls one account while it holds the lease. `board` is the newest one, published or not."""
+    """Polls one account while it holds the lease. `board` is the newest one, published or not.
 
-    def __init__(self, account: Account, publish: Publish, holder: str, desk: Desk, takeovers: Takeovers) -> None:
-        self.account, self.publish, self.takeovers = account, publish, takeovers
+    `watched`: whether anybody looks at an account's numbers now, in any process.
+    """
+
+    def __init__(self, account: Account, publish: Publish, holder: str, desk: Desk, takeovers: Takeovers,
+                 watched: Callable[[int], bool] = lambda account: True) -> None:
+        self.account, self.publish, self.takeovers, self.watched = account, publish, takeovers, watched
         self.client: QueueClient | None = None
         self.holder, self.desk = holder, desk
-        self.lease_name = f"account:{account.pk}"
+        self.lease_name = lease.account_lease(account.pk)
         self.board = Board(account=account.pk)
-        self.failures = 0
-        self.good_until = 0.0  # monotonic seconds; past it nothing may be published
+        self.trouble = Trouble()
+        self.tally, self.began_at, self.asked_at = Tally(), now_ms(), 0
+        self.good_until = 0.0  # monotonic seconds; past it nothing may be asked or published
+        self._jitter = 1.0
+        self._question: asyncio.Timeout | None = None  # the list in flight
         self._changes = Bound(CHANGES)
         self._said = SaidOnce(logger, f"poller {account.name}")
-        self._saved_at = 0.0
+        self._saved_at = self._saved_interval_s = 0.0
         self._known_queues: set[str] = set()
         self._sooner = asyncio.Event()
+        self._at_once = False
 
     async def run(self) -> None:
         """Polls for ever; waits for the lease when another process has it."""
@@ -88,6 +96,7 @@ class Poller:
                     await self._lead()
                 except LeaseLost:
                     logger.warning("poller %s: lost the lease, fence %s", self.account.name, self.board.fence)
+                    await self.stop()  # should it be ours still, somebody wants it
         finally:
             if self.client is not None:
                 await self.client.aclose()
@@ -104,25 +113,32 @@ class Poller:
                 logger.warning("poller %s: cannot stop in order: %s", self.account.name, error)
 
     async def poll_once(self) -> Board:
-        """Asks once, and publishes the board that follows from the answer or from the failure."""
-        asked_at = now_ms()
+        """Asks once, and publishes the board that follows from the answer or from the failure.
+
+        Raises LeaseLost when another process may be asking by now: then nothing is asked, or waited for any longer.
+        """
+        self._still_leading()
+        self.asked_at = asked_at = now_ms()
+        self._jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret
+        self.tally.asked()
         try:
             with counts.polled(self.account.pk):
                 listing = await self._list()
         except QueueApiError as error:
-            self.failures += 1
+            self.tally.failed(error)
+            self.trouble = Trouble(self.trouble.failures + 1, error.code, error.retry_after_s)
             new = failed(self.board, error, now=now_ms())
-            self._log_change(new)
         else:
-            self.failures = 0
+            self.trouble = Trouble()
             new = heard(self.board, listing, asked_at=asked_at, now=now_ms(), misses=self.account.misses,
                         gap_ms=int(max(3 * self.account.poll_interval_s, 5) * 1000),
                         midnight=midnight_ms(self.account.time_zone, asked_at),
                         stuck_ms=(self.account.stuck_after_s or STUCK_AFTER_S) * 1000)
-            self._log_change(new)
-        await self._publish(new)
+        self._log_change(new)
+        in_force = interval(bounds_of(self.account), self._floor(new))
+        await self._publish(msgspec.structs.replace(new, interval_s=in_force.seconds))
         await self._keep_books()
-        if not self.failures:
+        if not self.trouble.failures:
             await self._move_takeovers(reconcile, self.board)
         return self.board
 
@@ -131,21 +147,44 @@ class Poller:
         return time.monotonic() < self.good_until
 
     def hurry(self) -> None:
-        """A takeover waits for a list: the pause that runs is measured anew."""
+        """A takeover waits for a list, or somebody has begun to watch: the pause that runs is measured anew."""
         self._sooner.set()
 
-    def wait_s(self, error_code: str) -> float:
-        """Seconds from the last question to the next: the interval, or the back-off after failures."""
-        if not self.failures:
-            interval_s = self.account.poll_interval_s
-            return min(interval_s, OPEN_INTERVAL_S) if self.takeovers.has_open(self.account.pk) else interval_s
-        if error_code in CREDENTIAL_CODES:
-            return CREDENTIALS_WAIT_S
-        step = BACK_OFF_S[min(self.failures, len(BACK_OFF_S)) - 1]
-        return max(self.account.poll_interval_s, step * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+    def ask_now(self) -> None:
+        """The account was saved: whatever is waited for, it may be over."""
+        self._at_once = True
+        self._sooner.set()
+
+    def pace(self) -> Pace:
+        """From the last question to the next, as things stand now, and why."""
+        return pace(bounds_of(self.account), self._floor(self.board), self.trouble, self._jitter)
+
+    def report(self) -> dict[str, Any]:
+        """What the admin shows of this poller, as JSON. Times in epoch ms; sizes are bounded by `Tally`."""
+        now = self.pace()
+        return {
+            "at": now_ms(), "began_at": self.began_at, "asked_at": self.asked_at, "heard_at": self.board.heard_at,
+            "interval_s": round(now.seconds, 1), "why": now.why, "failures": self.trouble.failures,
+            "last_minute": self.tally.last_minute(), "errors_hour": self.tally.last_hour(),
+            "errors": self.tally.ever(), "total": self.tally.total,
+        }
+
+    def _floor(self, board: Board) -> Floor:
+        pk = self.account.pk
+        return Floor(calls=bool(board.calls), watched=self.watched(pk), takeover=self.takeovers.has_open(pk))
 
     async def _list(self) -> Listing:
-        """Raises QueueApiError, also for settings that cannot be used: then the feed says so."""
+        """Raises QueueApiError, also for settings that cannot be used: then the feed says so. Raises LeaseLost when
+        the lease runs out first: who has it next may ask from that moment."""
+        try:
+            async with asyncio.timeout(self.good_until - time.monotonic()) as self._question:
+                return await self._ask()
+        except TimeoutError as error:
+            raise LeaseLost from error
+        finally:
+            self._question = None
+
+    async def _ask(self) -> Listing:
         if self.client is None:
             try:
                 self.client = QueueClient(self.account.upstream())
@@ -181,13 +220,24 @@ class Poller:
 
     async def _poll_forever(self) -> None:
         while True:
-            asked = time.monotonic()
-            board = await self.poll_once()
-            while not await self._rested(asked + self.wait_s(board.feed.code) - time.monotonic()):
+            asked, self._at_once = time.monotonic(), False
+            await self.poll_once()
+            ended = time.monotonic()
+            while not self._at_once and not await self._rested(self._due(asked, ended) - time.monotonic()):
                 pass
 
+    def _due(self, asked: float, ended: float) -> float:
+        """When to ask again, monotonic seconds. A DeepCall that let us wait for nothing gets a rest all the same.
+
+        Slower than the newest board says it never gets: screens would call the next list late.
+        """
+        seconds = self.pace().seconds
+        if self.trouble.failures:
+            return max(asked + seconds, ended + REST_S)
+        return asked + min(seconds, self.board.interval_s)
+
     async def _rested(self, seconds: float) -> bool:
-        """Whether the pause went by undisturbed; False when a takeover began to wait for a list meanwhile."""
+        """Whether the pause went by undisturbed; False when it must be measured anew."""
         self._sooner.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
@@ -201,9 +251,9 @@ class Poller:
             await asyncio.sleep(RENEW_S)
             asked = time.monotonic()
             try:
-                if not await self.desk.run(lease.renew, self.lease_name, self.holder, self.board.fence):
+                if not await self.desk.run(lease.renew, self.lease_name, self.holder, self.board.fence, self.report()):
                     raise LeaseLost
-                self.good_until = asked + lease.TTL_S
+                self._extend(asked + lease.TTL_S)
                 self._said.works("renew the lease")
             except LeaseLost:
                 raise
@@ -212,6 +262,12 @@ class Poller:
             self._still_leading()
             await self.publish(self.board, False)
             await self._move_takeovers(age, self.account.pk)
+
+    def _extend(self, good_until: float) -> None:
+        self.good_until = good_until
+        if self._question is not None:
+            left_s = good_until - time.monotonic()
+            self._question.reschedule(asyncio.get_running_loop().time() + left_s)
 
     async def _publish(self, new: Board) -> None:
         self._still_leading()
@@ -230,8 +286,8 @@ class Poller:
                   if live.call.queue_key and live.call.queue_key not in self._known_queues}
         if unseen and await self._quietly(note_queues, self.account, unseen) is not None:
             self._known_queues |= unseen.keys()
-        if time.monotonic() - self._saved_at >= SNAPSHOT_S:
-            self._saved_at = time.monotonic()
+        if time.monotonic() - self._saved_at >= SNAPSHOT_S or self.board.interval_s != self._saved_interval_s:
+            self._saved_at, self._saved_interval_s = time.monotonic(), self.board.interval_s
             await self._quietly(save_board, self.board, self.account)
 
     async def _move_takeovers(self, work: Callable[..., int], *args: object) -> None:

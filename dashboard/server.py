@@ -27,8 +27,10 @@ from twisted.logger import (
     globalLogPublisher,
 )
 
+from dashboard.allowance import Allowance
+from dashboard.consumers import BURST, MESSAGES_PER_S, POLICY
 from dashboard.counts import sockets
-from dashboard.fanout import RESTART
+from dashboard.member import RESTART, TOO_SLOW
 from dashboard.station import Station
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,10 @@ TAKEOVER_WAIT_S = 13.0  # a takeover's deadline and a second
 STOP_S = 5.0  # to keep the boards and let the leases go
 HANDSHAKES = 50
 BODY_LIMIT = 3 * 1024 * 1024  # an inspected list travels in a form; nothing else comes near
-UNSENT_LIMIT = 4 * 1024 * 1024  # two full boards of 2,000 calls
+UNSENT_LIMIT = 4 * 1024 * 1024  # a full board of 5,000 calls; the next frame waits until the last has left
+EARLY_BYTES = 4096  # said before the handshake is over
+FAILED = 1011
+CLOSING_S, CUT_S = 5, 1  # for the answer to a close frame; to one that says too slow or too much
 OPTIONS: dict[str, Any] = {
     "server_name": None, "websocket_handshake_timeout": 20, "websocket_connect_timeout": 20,
     "websocket_max_message_size": 4096, "websocket_max_frame_size": 4096, "websocket_timeout": -1,
@@ -46,9 +51,10 @@ OPTIONS: dict[str, Any] = {
 }
 LEANS_ON = {
     WebSocketProtocol: ("onConnect", "onOpen", "onClose", "serverClose", "serverSend", "serverReject",
-                        "sendCloseFrame", "sendFrame", "STATE_OPEN", "STATE_CONNECTING"),
+                        "sendCloseFrame", "sendFrame", "STATE_OPEN", "STATE_CONNECTING", "onFrameBegin",
+                        "onMessage", "_dataReceived", "dropConnection", "registerProducer"),
     WebRequest: ("handleContentChunk", "process"),
-    Server: ("listen_success", "kill_all_applications", "run"),
+    Server: ("listen_success", "kill_all_applications", "run", "handle_reply", "create_application"),
 }
 
 
@@ -72,9 +78,19 @@ class BoardRequest(WebRequest):  # type: ignore[misc]
 
 
 class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
-    """Any close code, no cap on what we send, and a gate before the handshake."""
+    """Any close code, a gate before the handshake, and a bound on what goes each way.
+
+    A sender waits (`drained`) until the line has taken what it was given; a flood is read no further.
+    """
 
     counted = False
+    deaf = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._frames = Allowance(MESSAGES_PER_S, BURST)  # also those that make no message: pings, endless pieces
+        self._free = asyncio.Event()
+        self._free.set()
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802 - autobahn's name
         server: BoardServer = self.factory.server_class
@@ -87,12 +103,15 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
 
     def onOpen(self) -> None:  # noqa: N802
         self._handshake_over()
+        self.transport.unregisterProducer()  # it was the request's
+        self.registerProducer(self, True)
         super().onOpen()
         if self.factory.server_class.station.draining:
             self.serverClose(RESTART)
 
     def onClose(self, was_clean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802
         self._handshake_over()
+        self._free.set()
         if self in self.factory.server_class.connections:  # not when the gate refused it: daphne never knew it
             super().onClose(was_clean, code, reason)
 
@@ -103,6 +122,7 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
         # autobahn's sendClose takes 1000 and 3000-4999 only; 1012 and 1013 would arrive as 1011.
         if self.state == self.STATE_OPEN:
+            self.closeHandshakeTimeout = CUT_S if self.deaf or code == TOO_SLOW else CLOSING_S
             self.sendCloseFrame(code=code or 1000)
 
     def serverSend(self, content: Any, binary: bool = False) -> None:  # noqa: N802
@@ -113,8 +133,42 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
             payload = content if binary else content.encode()
             self.sendFrame(opcode=2 if binary else 1, payload=payload)
             sockets.frames, sockets.bytes = sockets.frames + 1, sockets.bytes + len(payload)
-            if unsent(self.transport) > UNSENT_LIMIT:  # it answers, perhaps, but it does not read
+            if unsent(self.transport) > UNSENT_LIMIT:
                 self.dropConnection(abort=True)
+
+    # ── what comes in ──────────────────────────────────────────────────────────────────────────────
+    def _dataReceived(self, data: bytes) -> None:  # noqa: N802
+        if self.deaf:
+            return
+        if not self.counted:
+            super()._dataReceived(data)
+            return
+        self.data += data  # autobahn would take it for another handshake
+        if len(self.data) > EARLY_BYTES:
+            self.dropConnection(abort=True)
+
+    def onFrameBegin(self) -> None:  # noqa: N802
+        if self.state == self.STATE_OPEN and not self._frames.take():
+            self.deaf, self.data = True, b""
+            self.serverClose(POLICY)
+        super().onFrameBegin()
+
+    def onMessage(self, payload: bytes, is_binary: bool) -> None:  # noqa: N802
+        if not self.deaf:
+            super().onMessage(payload, is_binary)
+
+    # ── what goes out: Twisted tells when the line is full ─────────────────────────────────────────
+    async def drained(self) -> None:
+        await self._free.wait()
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        self._free.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        self._free.set()
+
+    def stopProducing(self) -> None:  # noqa: N802
+        self._free.set()
 
     def _handshake_over(self) -> None:
         if self.counted:
@@ -165,13 +219,28 @@ class BoardServer(Server):  # type: ignore[misc]
         self.ports.append(port)
         super().listen_success(port)
 
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """What an application sends over a socket waits until the line has taken it: ours queue no more than that."""
+        await super().handle_reply(protocol, message)
+        if message["type"] == "websocket.send":
+            await protocol.drained()
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """An application that ends leaves no socket behind that looks alive."""
+        queue = super().create_application(protocol, scope)
+        application = self.connections.get(protocol, {}).get("application_instance")
+        if scope["type"] == "websocket" and application is not None:
+            application.add_done_callback(
+                lambda _ended: protocol.serverClose(RESTART if self.station.draining else FAILED))
+        return queue
+
     def _ready(self) -> None:
         """Runs once the port is bound and before the first request is read."""
         if not self.ports:
             return
         loop = asyncio.get_event_loop()
         self.ws_factory.protocol = BoardProtocol
-        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=5)
+        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSING_S)
         build = self.http_factory.buildProtocol
         self.http_factory.buildProtocol = lambda address: limited(build(address))
         self.http_factory.log = lambda request: None  # Twisted's own access line prints whole addresses

@@ -1,4 +1,4 @@
-"""Sockets outlive the request that opened them: one sweep re-reads the sessions and rights behind all of them.
+"""Sockets outlive the request that opened them: every reading re-reads the sessions and rights behind all of them.
 
 Two queries per 500 sockets find sessions and people that are gone; rights are read again only after a change in the
 admin. Screens whose audience changed get the full board of the new one; the others are closed with the reason.
@@ -7,6 +7,8 @@ Walls have no session: they are found by the hash of their secret, all in one re
 
 import logging
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -16,7 +18,8 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from dashboard.access import WALL, Viewer, viewer_of, viewer_of_display
-from dashboard.fanout import REVOKED, SIGN_IN, Hub, Member
+from dashboard.fanout import Hub
+from dashboard.member import REVOKED, SIGN_IN, Member
 from dashboard.models import Display
 from dashboard.pairing import seen
 
@@ -42,11 +45,17 @@ def judge(holders: Iterable[Holder], languages: dict[int, str], rights_too: bool
     return verdict
 
 
+@lru_cache(maxsize=4 * BATCH)
+def decoded(data: str) -> dict[str, Any]:
+    """What a session holds. Readings come every few seconds, and sessions hardly change."""
+    return dict(Session(session_data=data).get_decoded())
+
+
 def _judge_batch(holders: list[Holder], languages: dict[int, str], rights_too: bool, verdict: Verdict) -> None:
     users = {user.pk: user for user in User.objects.filter(pk__in={pk for pk, _ in holders})}
     keys = {key for _, key in holders}
     sessions = {
-        row.session_key: row.get_decoded()
+        row.session_key: decoded(row.session_data)
         for row in Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
     }
     for pk, key in holders:

@@ -152,7 +152,7 @@ def _answer(feed: Feed, now: int) -> Text:
     if _unnamed(feed):
         return _("%(rows)s rows came.") % {"rows": _unnamed(feed)}
     if not _answers(feed) or feed.board.heard_at is None:
-        return feed_trouble(feed.board, feed.health.state, feed.health.hop)
+        return str(feed_trouble(feed.board, feed.health.state, feed.health.hop))
     return _("%(rows)s rows came %(seconds)s s ago.") % {
         "rows": feed.board.feed.received, "seconds": max(0, (now - feed.board.heard_at) // 1000)}
 

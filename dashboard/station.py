@@ -2,8 +2,9 @@
 
     poll desk --board--> publish ──> mirror of this process
                             └──────> layer ──> mirrors of the others
-    every 5 s, or when the doorbell rings: read the database (snapshots, attempts, generations)
-    every 15 s, or when the configuration changed: re-read sessions and rights of all sockets
+    screens, pages ──> watch of this process ──> its pollers, and over the layer those of the others
+    every 3 s, or when the doorbell rings: read the database (snapshots, attempts, generations, sessions of all sockets)
+    when the configuration changed: their rights, too; then, or every 15 s: walls, and attempts of pollers that are off
 """
 
 import asyncio
@@ -14,24 +15,30 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
+from django.conf import settings
 
 from dashboard import lease, sessions
+from dashboard.access import Scope
 from dashboard.board import Board
-from dashboard.fanout import SIGN_IN, Hub, hub
+from dashboard.fanout import Hub, hub
 from dashboard.generation import CONFIG
 from dashboard.layer import Layer, Message
-from dashboard.mirror import Mirror, mirror, read_news
+from dashboard.member import SIGN_IN
+from dashboard.mirror import Mirror, News, mirror, read_news
 from dashboard.offloop import Desk
 from dashboard.poll_desk import PollDesk
 from dashboard.reconcile import age_unpolled
 from dashboard.said_once import SaidOnce
 from dashboard.snapshots import pack, unpack
+from dashboard.watching import NOTED_S, TOLD_S, Watch
 
 logger = logging.getLogger(__name__)
 
-READ_S = 5.0
+READ_S = 3.0  # who signed out or lost a right is closed within 5 s, whatever the doorbell does
+DEAF_READ_S = 2.0  # while the layer is away only the database tells, and lists must not look late
 SOON_S = 0.03
 SWEEP_S = 15.0
+TELL_S = 2.0  # no oftener is said that the same accounts are watched
 
 
 class Station:
@@ -42,7 +49,9 @@ class Station:
         self.layer = Layer()
         self.holder = secrets.token_hex(8)
         self.draining = False
-        self.polls = PollDesk(self.publish, self.holder, self)
+        self.watch = Watch(lambda: (audience.scope for audience in self.hub.streams))
+        self.polls = PollDesk(self.publish, self.holder, self, self.watch.watched)
+        screens.on_join = self._watched
         self.desk = Desk("station")
         self.said = SaidOnce(logger, "station")
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -50,6 +59,8 @@ class Station:
         self._later: asyncio.TimerHandle | None = None
         self._config_seen = -1
         self._swept_at = 0.0
+        self._told: set[int] = set()  # accounts that the other processes were told are watched here
+        self._told_at = 0.0
         self.read_at = time.monotonic()  # of the last reading that came to its end
 
     def tasks(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
@@ -74,7 +85,7 @@ class Station:
             return
         try:
             self._take(message)
-        except (msgspec.DecodeError, LookupError, TypeError):
+        except (msgspec.DecodeError, LookupError, TypeError, AttributeError):
             self.said.failed("read a message", "another version is running?")
         else:
             self.said.works("read a message")
@@ -88,6 +99,9 @@ class Station:
                 self._bell.set()
         elif kind == "bell":
             self._bell.set()
+        elif kind == "watching":
+            self.watch.heard(dict.fromkeys(self.mirror.cards.keys() & set(message["accounts"]), TOLD_S))
+            self.polls.hurry()
         elif kind == "signed-out":
             self._close_session(message["session"])
 
@@ -99,6 +113,43 @@ class Station:
         loop = self.loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._ring_soon if soon else self._ring_here)
+
+    # ── who watches ────────────────────────────────────────────────────────────────────────────────
+    def look(self, scope: Scope) -> None:
+        """A page with these queues' numbers was asked for: the next list follows within the fast interval.
+
+        From any thread.
+        """
+        loop = self.loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._looked, scope)
+
+    def _looked(self, scope: Scope) -> None:
+        self.watch.look(scope, self.mirror.cards)
+        self._watched()
+
+    def _watched(self) -> None:
+        """Somebody begins to watch: pauses are measured anew here, and where an account's poller is."""
+        self.polls.hurry()
+        here = self.watch.here(self.mirror.cards)
+        if here - self._told or time.monotonic() - self._told_at > TELL_S:
+            self._told, self._told_at = here, time.monotonic()
+            if here and settings.REDIS_URL:  # alone there is nobody to tell
+                self._telling_of_watch = asyncio.ensure_future(self._tell_of_watch(here))
+
+    async def _tell_of_watch(self, here: set[int]) -> None:
+        """On the layer, and in the database for when the layer says nothing."""
+        await self.layer.send({"type": "watching", "accounts": sorted(here), "from": self.holder})
+        if due := self.watch.due(here):
+            try:
+                await self.desk.run(lease.note_watched, due, NOTED_S)
+            except Exception as error:  # noqa: BLE001 - the database is away: the layer has told, or the next time will
+                logger.warning("cannot write down who watches: %s", error)
+
+    def _keep_watch(self, news: News) -> None:
+        """With each reading: what a lost message would have told, and telling it again."""
+        self.watch.heard({account: found.watched_s for account, found in news.standing.items()})
+        self._watched()
 
     # What pollers ask and tell of takeovers (`poller.Takeovers`).
     def has_open(self, account: int) -> bool:
@@ -138,7 +189,7 @@ class Station:
         while True:
             await self.read_once()
             try:
-                async with asyncio.timeout(READ_S):
+                async with asyncio.timeout(READ_S if self.layer.reachable else DEAF_READ_S):
                     await self._bell.wait()
             except TimeoutError:
                 pass
@@ -150,26 +201,28 @@ class Station:
             positions = {pk: board.position for pk, board in self.mirror.boards.items()}
             news = await self.desk.run(read_news, positions, self.mirror.overlay.version)
             self.mirror.take(news)
-            if news.attempts:
-                self.polls.hurry()
+            self._keep_watch(news)
             changed = self.mirror.generations.get(CONFIG, 0) != self._config_seen
             if changed and not self.draining:
                 await self.polls.update()
+            await self._judge(changed)
             if changed or time.monotonic() - self._swept_at >= SWEEP_S:
-                await self._sweep(changed)
+                await self._sweep()
             self._config_seen = self.mirror.generations.get(CONFIG, 0)
             self.read_at = time.monotonic()
             self.said.works("read the database")
         except Exception as error:  # noqa: BLE001 - the database is away: boards go on, the next reading catches up
             self.said.failed("read the database", f"{type(error).__name__}: {error}")
 
-    async def _sweep(self, rights_too: bool) -> None:
-        self._swept_at = time.monotonic()
-        if await self.desk.run(age_unpolled):
-            self.ring()
+    async def _judge(self, rights_too: bool) -> None:
         holders, languages = sessions.holders_of(self.hub)
         if holders:
             sessions.carry_out(self.hub, await self.desk.run(sessions.judge, holders, languages, rights_too))
+
+    async def _sweep(self) -> None:
+        self._swept_at = time.monotonic()
+        if await self.desk.run(age_unpolled):
+            self.ring()
         if walls := sessions.walls_of(self.hub):
             sessions.carry_out_walls(self.hub, await self.desk.run(sessions.judge_walls, walls))
 

@@ -19,7 +19,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard import first_run
-from dashboard.access import Viewer, viewer_of
+from dashboard.access import Scope, Viewer, viewer_of
 from dashboard.agents import agent_ref
 from dashboard.answering import Answer, nothing_sent
 from dashboard.asking import take_over
@@ -50,6 +50,7 @@ def board(request: HttpRequest) -> HttpResponse:
     viewer = viewer_for(request)
     if viewer is None or not viewer.audience.scope:
         return render(request, "dashboard/board_empty.html", {"user_name": request.user, "administrators": _admins()})
+    station.look(viewer.audience.scope)
     now = now_ms()
     shown = picture(mirror, viewer.audience, now)
     parts = shown.parts
@@ -84,6 +85,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(request.path)
     if not request.user.is_superuser:
         raise PermissionDenied
+    station.look(Scope(everything=True))
     taken = steps(request.user, now_ms())
     return render(request, "dashboard/setup.html", {
         "steps": taken, "done": sum(step.done for step in taken), "user_name": request.user,
@@ -122,6 +124,7 @@ def takeover_call(request: HttpRequest) -> HttpResponse:
     if viewer is None:
         return _answer(request, nothing_sent(HTTPStatus.FORBIDDEN, _("Signed out"), _(
             "Nothing was sent. Sign in and try again.")))
+    station.look(viewer.audience.scope)
     return _answer(request, take_over(viewer, request.POST.get("call", ""), request.POST.get("key", ""),
                                       source_of(request)))
 

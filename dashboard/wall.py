@@ -80,8 +80,9 @@ def _feeds(feeds: Feeds, audience: Audience) -> dict[str, str]:
     parts = {}
     for card, board, health in feeds:
         view = feed_view(card, board, health)
-        said = str(words.wall_trouble(board, health.state, health.hop))
-        short = msgspec.structs.replace(view, sentence=shown_text(said, audience))  # a code may be a number, too
+        said = words.wall_trouble(board, health.state, health.hop)
+        said = msgspec.structs.replace(said, detail=shown_text(str(said.detail), audience))  # a code may be a number
+        short = msgspec.structs.replace(view, trouble=said)
         parts[f"feed-{card.pk}"] = feed_box.render({"feed": view}).strip()
         parts[f"banner-{card.pk}"] = banner.render({"feed": short}).strip()
     return parts

@@ -19,6 +19,7 @@ from dashboard.mirror import mirror
 from dashboard.models import Display
 from dashboard.pairing import PAGE_COOKIE, SOCKET_COOKIE, TooManyWaiting, begin, display_of, is_waiting, use_link
 from dashboard.rows import with_elapsed
+from dashboard.station import station
 from dashboard.wall import wall_picture
 
 COOKIE_S = 400 * 24 * 3600  # browsers keep none for longer; each load of the wall begins it anew
@@ -81,6 +82,7 @@ def wall_link(request: HttpRequest, secret: str) -> HttpResponse:
 def _wall_page(request: HttpRequest, display: Display) -> HttpResponse:
     now = now_ms()
     viewer = viewer_of_display(display)
+    station.look(viewer.audience.scope)
     shown = wall_picture(mirror, viewer.audience, now)
 
     def joined(prefix: str) -> str:

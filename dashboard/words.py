@@ -108,68 +108,96 @@ HEALTH: dict[str, Text] = {
 }
 
 
-def feed_trouble(board: Board | None, state: str, hop: str) -> Text:
+class Trouble(msgspec.Struct, frozen=True):
+    """What is wrong with a feed: a title that “since 10:42” can follow, a detail, and what an administrator can do."""
+
+    title: Text = ""
+    detail: Text = ""
+    advice: Text = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.title)
+
+    def __str__(self) -> str:
+        if not self.title:
+            return ""
+        told = f"{self.title} ({self.detail})." if self.detail else f"{self.title}."
+        return f"{told} {self.advice}".rstrip()
+
+
+POLLER_SILENT = Trouble(
+    _("Callboard’s poller has not been heard"), "", _("Nothing new can be shown. An administrator should look at the "
+                                                     "server."))
+NO_LIST_YET = Trouble(_("No list has come from DeepCall yet"))
+LATE = Trouble(_("DeepCall has sent no list"), "", _("It answers too slowly."))
+
+
+def feed_trouble(board: Board | None, state: str, hop: str) -> Trouble:
     """What is wrong with a feed, and what an administrator can do. Empty when nothing is."""
+    feed = board.feed if board else None
     if state == "fresh":
-        return _left_out(board)
+        return _left_out(feed)
     if hop == "poller":
-        return _("Callboard’s poller is not running, so nothing new can be shown. An administrator should look "
-                 "at the server.")
+        return POLLER_SILENT
     if state == "never":
-        return _("No list has come from DeepCall yet.")
+        return NO_LIST_YET
     if state == "late":
-        return _("DeepCall answers too slowly. What you see is old.")
-    feed = board.feed if board else None
-    if state == "incomplete" and feed and (feed.declared_total or 0) <= feed.received:
-        return _left_out(board)
-    if state == "incomplete" and feed:
-        return _("DeepCall says it has %(total)s calls and sent %(received)s. No call is called ended meanwhile. "
-                 "An administrator should raise the limit in the list request.") % {
-                     "total": feed.declared_total, "received": feed.received}
-    return _failure(feed) if feed else ""
+        return LATE
+    if feed is None:
+        return Trouble()
+    if state == "incomplete":
+        return _incomplete(feed)
+    return _failure(feed)
 
 
-def _left_out(board: Board | None) -> Text:
+def _left_out(feed: Feed | None) -> Trouble:
     """Rows that no screen can show are said, never silently dropped."""
-    feed = board.feed if board else None
     if feed is None or not (feed.unusable or feed.duplicates):
-        return ""
-    return _("%(unusable)s rows have no usable identity and %(duplicates)s came twice: they are not shown. "
-             "An administrator should check the field names.") % {
-                 "unusable": feed.unusable, "duplicates": feed.duplicates}
+        return Trouble()
+    title = _("%(unusable)s rows have no usable identity and %(duplicates)s came twice: they are not shown")
+    return Trouble(title % {"unusable": feed.unusable, "duplicates": feed.duplicates}, "",
+                   _("An administrator should check the field names."))
 
 
-def _failure(feed: Feed) -> Text:
+def _incomplete(feed: Feed) -> Trouble:
+    if (feed.declared_total or 0) <= feed.received:
+        return _left_out(feed)
+    return Trouble(_("DeepCall says it has %(total)s calls and sent %(received)s") % {
+        "total": feed.declared_total, "received": feed.received}, "", _(
+            "No call is called ended meanwhile. An administrator should raise the limit in the list request."))
+
+
+def _failure(feed: Feed) -> Trouble:
     code = feed.code
-    message = shown_text(feed.message, Audience()) if code else feed.message  # without a code the words are ours
+    message = (shown_text(feed.message, Audience()) if code else feed.message).rstrip(".")  # without a code it is ours
     if feed.endpoint_down and not code:
-        return _("DeepCall is not answering (%(message)s). An administrator should check the base URL and the "
-                 "network.") % {"message": message.rstrip(".")}
+        return Trouble(_("DeepCall is not answering"), message, _(
+            "An administrator should check the base URL and the network."))
     if not code:
-        return _("There is no usable list: %(message)s An administrator should check the account’s base URL, "
-                 "list path, credentials and field names.") % {"message": message}
+        return Trouble(_("There is no usable list"), message, _(
+            "An administrator should check the account’s base URL, list path, credentials and field names."))
     known = advice("list", code)
-    return _("%(title)s (code %(code)s: %(message)s). %(advice)s") % {
-        "title": known.title, "code": code, "message": message.rstrip("."), "advice": known.administrator}
+    detail = _("code %(code)s: %(message)s") % {"code": code, "message": message}
+    return Trouble(known.title, detail, known.administrator)
 
 
-def wall_trouble(board: Board | None, state: str, hop: str) -> Text:
+def wall_trouble(board: Board | None, state: str, hop: str) -> Trouble:
     """The same in one line that is read from far away, and without DeepCall's own words: they may hold a number."""
     feed = board.feed if board else Feed()
     if state == "fresh":
-        return _("%(count)s calls cannot be shown.") % {"count": feed.unusable} if feed.unusable else ""
+        return Trouble(_("%(count)s calls cannot be shown") % {"count": feed.unusable}) if feed.unusable else Trouble()
     if hop == "poller":
-        return _("Callboard’s poller is not running.")
+        return Trouble(POLLER_SILENT.title)
     if state == "failing" and feed.code:
-        return _("DeepCall gives no list (code %(code)s).") % {"code": feed.code}
+        return Trouble(_("DeepCall gives no list"), _("code %(code)s") % {"code": feed.code})
     if state == "failing" and not feed.endpoint_down:
-        return _("DeepCall gives no usable list.")
+        return Trouble(_("DeepCall gives no usable list"))
     return WALL_TROUBLE[state]
 
 
-WALL_TROUBLE: dict[str, Text] = {
-    "never": _("No list has come from DeepCall yet."),
-    "late": _("DeepCall answers too slowly."),
-    "failing": _("DeepCall is not answering."),
-    "incomplete": _("DeepCall sends only part of its list."),
+WALL_TROUBLE: dict[str, Trouble] = {
+    "never": NO_LIST_YET,
+    "late": Trouble(LATE.title),
+    "failing": Trouble(_("DeepCall is not answering")),
+    "incomplete": Trouble(_("DeepCall sends only part of its list")),
 }

@@ -10,14 +10,16 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
@@ -55,13 +57,27 @@ def free_port(wanted: int = 0) -> int:
         return port
 
 
+class Place(NamedTuple):
+    """Where the demo runs: its ports, its data, and the processes it started."""
+
+    port: int
+    simulator_port: int
+    data: Path
+    parent: int
+
+    def signal_server(self, number: int) -> None:
+        found = subprocess.run(["pgrep", "-P", str(self.parent), "-f", "manage.py serve"],  # noqa: S603, S607 - the system's
+                               capture_output=True, text=True, check=True)
+        os.kill(int(found.stdout), number)
+
+
 class Demo:
     """The running demo, its simulator, and a browser in front of it."""
 
-    def __init__(self, browser: Browser, port: int, simulator_port: int) -> None:
-        self.browser = browser
-        self.url = f"http://127.0.0.1:{port}"
-        self._simulator = f"http://127.0.0.1:{simulator_port}/_simulator"
+    def __init__(self, browser: Browser, place: "Place") -> None:
+        self.browser, self.place = browser, place
+        self.url = f"http://127.0.0.1:{place.port}"
+        self._simulator = f"http://127.0.0.1:{place.simulator_port}/_simulator"
         self._control = browser.new_context().request
         self.live = 0
 
@@ -101,8 +117,8 @@ class Demo:
 
 
 @contextlib.contextmanager
-def running_demo() -> Iterator[tuple[int, int]]:
-    """The demo on a database of its own; its port and its simulator's."""
+def running_demo() -> Iterator[Place]:
+    """The demo on a database of its own."""
     port, simulator_port = free_port(), free_port(8010)
     kept = {name: text for name, text in os.environ.items()
             if not name.startswith(("CALLBOARD_", "DATABASE_URL", "REDIS_URL", "DEEPCALL_"))}
@@ -115,7 +131,7 @@ def running_demo() -> Iterator[tuple[int, int]]:
             if not any("Callboard is on" in line for line in demo.stdout or ()):
                 log.seek(0)
                 sys.exit(f"The demo did not start:\n{log.read()}")
-            yield port, simulator_port
+            yield Place(port, simulator_port, Path(data), demo.pid)
         finally:
             demo.terminate()
             demo.wait(timeout=30)
@@ -166,6 +182,34 @@ def shoot_feed_failing(demo: Demo) -> None:
     expect(feed).to_have_attribute("data-health", "fresh")
 
 
+def shoot_server_silent(demo: Demo) -> None:
+    """The board of a server that was frozen: first it says so, then numbers and times are dashes."""
+    page = demo.board(LOW)
+    demo.place.signal_server(signal.SIGSTOP)
+    expect(page.locator("#cut")).to_contain_text("heard nothing from the server")
+    save(page, "server-silent.png")
+    expect(page.locator("html[data-blank]")).to_be_attached(timeout=90_000)
+    save(page, "server-gone.png")
+    demo.place.signal_server(signal.SIGCONT)
+    expect(page.locator("html[data-link=live]:not([data-cut])")).to_be_attached(timeout=60_000)
+
+
+def shoot_poller_silent(demo: Demo) -> None:
+    """The board while another process has the lease and publishes nothing."""
+    page = demo.board(LOW)
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    with contextlib.closing(sqlite3.connect(demo.place.data / "callboard.sqlite3", timeout=20)) as database:
+        while page.locator("[data-account-feed][data-hop=poller]").count() == 0:
+            if time.monotonic() > deadline:
+                sys.exit("The silent poller was not noticed")
+            with database:
+                database.execute("UPDATE dashboard_lease SET holder = 'nobody', fence = fence + 1, expires_at = ?",
+                                 [time.time() + 6])
+            page.wait_for_timeout(1000)
+        save(page, "poller-silent.png")
+    expect(page.locator("[data-account-feed]")).to_have_attribute("data-health", "fresh")
+
+
 def shoot_takeover(demo: Demo) -> None:
     """On Asha's screen: one refused with its code, one that Ben asks for, one that moves to her."""
     asha, ben = demo.board(LOW), demo.sign_in("ben", LOW)
@@ -196,11 +240,12 @@ def shoot_account(demo: Demo) -> None:
 def main() -> None:
     path = chromium()
     expect.set_options(timeout=PATIENCE_MS)
-    with running_demo() as ports, sync_playwright() as playwright:
+    with running_demo() as place, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        demo = Demo(browser, *ports)
+        demo = Demo(browser, place)
         demo.play()
-        for shoot in (shoot_boards, shoot_feed_failing, shoot_account, shoot_takeover):
+        for shoot in (shoot_boards, shoot_feed_failing, shoot_poller_silent, shoot_account, shoot_takeover,
+                      shoot_server_silent):
             shoot(demo)
         browser.close()
 

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from queue_api import inspection
+from queue_api import inspection, turns
 from queue_api.addresses import same_server
 from queue_api.client import Listing, QueueClient, leave_lookups_behind
 from queue_api.credentials import Unsealable
@@ -91,8 +91,8 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 "Either way, or both: lists then use the user id and token, takeovers the session id."),
         }),
         (gettext_lazy("Lists"), {
-            "fields": ("poll_interval_s", "time_zone", "misses", "blank_after_s", "stuck_after_s", "list_path",
-                       "list_request")}),
+            "fields": ("poll_interval_s", "idle_interval_s", "time_zone", "misses", "blank_after_s", "stuck_after_s",
+                       "list_path", "list_request")}),
         (gettext_lazy("Takeover"), {"fields": ("naming", "agent_meaning", "own_session_required", "arm_first")}),
         (gettext_lazy("Dialect"), {
             "fields": ("field_names", "state_words"),
@@ -180,7 +180,10 @@ def test_connection(account: Account) -> tuple[bool, str]:
 def ask(account: Account, question: Callable[[QueueClient], Awaitable[T]]) -> tuple[T | None, str]:
     """Asks DeepCall once: its answer, or None and a sentence an administrator can act on."""
     try:
-        return asyncio.run(_asked(account, question)), ""
+        with turns.take(account):
+            return asyncio.run(_asked(account, question)), ""
+    except turns.Occupied:
+        return None, _("Callboard’s own list of this account is still in flight. Try again in a few seconds.")
     except QueueApiError as error:
         return None, describe_failure(error)
     except (Unsealable, ValueError) as error:

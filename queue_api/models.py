@@ -54,6 +54,12 @@ class Account(models.Model):
     poll_interval_s = models.FloatField(
         _("poll interval, seconds"), default=2.0, validators=[MinValueValidator(0.5), MaxValueValidator(30)],
     )
+    idle_interval_s = models.FloatField(
+        _("poll interval while nobody watches, seconds"), null=True, blank=True,
+        validators=[MinValueValidator(0.5), MaxValueValidator(60)],
+        help_text=_("Without live calls, too; with calls it is half of it. A page that is opened ends it at once. "
+                    "Empty: five times the poll interval, at most 10 seconds."),
+    )
     time_zone = models.CharField(
         _("time zone"), max_length=60, default="Asia/Kolkata",
         help_text=_("Of the times DeepCall writes without a zone, for example Asia/Kolkata."),
@@ -166,6 +172,7 @@ class Account(models.Model):
             "base_url": self._clean_base_url,
             "list_path": lambda: clean_list_path(self.list_path),
             "poll_interval_s": lambda: check_finite(self.poll_interval_s),
+            "idle_interval_s": lambda: check_idle(self.idle_interval_s, self.poll_interval_s),
             "time_zone": lambda: check_zone(self.time_zone),
             "list_request": lambda: check_list_request(self.list_request),
             "field_names": lambda: FieldMap.with_overrides(self.field_names, {}),
@@ -187,6 +194,14 @@ def check_finite(number: float) -> None:
     """Comparing with NaN is always false, so the limits let it through."""
     if not math.isfinite(number):
         raise ValueError("This must be a number.")
+
+
+def check_idle(idle_s: float | None, poll_s: float | None) -> None:
+    if idle_s is None:
+        return
+    check_finite(idle_s)
+    if poll_s is not None and idle_s < poll_s:
+        raise ValueError("This must not be shorter than the poll interval.")
 
 
 def check_zone(name: str) -> None:

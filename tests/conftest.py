@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection, connections
 from django.test import TransactionTestCase, override_settings
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from dashboard import append_only
@@ -16,6 +17,9 @@ from dashboard.models import Queue, Seat
 from queue_api.models import Account
 
 pytest_plugins = ["tests.screens"]
+# Beside servers and browsers an example may take any time: none fails by the clock.
+settings.register_profile("callboard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("callboard")
 PASSWORD = "a-long-test-password"
 
 

@@ -232,6 +232,60 @@ async def test_a_handler_that_fails_does_not_end_the_receiving(
     await asyncio.gather(task, return_exceptions=True)
 
 
+# ── a membership that was lost ─────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("lost", ["a message expired unread", "group_expiry is over"])
+async def test_a_membership_that_the_layer_forgot_comes_back_by_itself(
+    monkeypatch: pytest.MonkeyPatch, inbox: Callable[[], Inbox], lost: str
+) -> None:
+    """The in-memory layer itself forgets, by its own rules; nobody raises, and the socket stays open."""
+    monkeypatch.setattr(layers, "REJOIN_S", 0.2)
+    fake = use(monkeypatch, Fake(0))
+    receiver, sender = inbox(), Layer()
+    await receiver.subscribed(sender)
+    [channel] = fake.real.groups[layers.GROUP]
+    while channel not in fake.real.channels:  # noqa: ASYNC110 - until it receives again
+        await asyncio.sleep(0)
+    if lost == "a message expired unread":
+        fake.real.channels[channel]._queue.append((0, {"type": "old"}))  # nobody was woken, and its time is over
+    else:
+        fake.real.groups[layers.GROUP][channel] = 1
+    fake.real._clean_expired()
+    assert channel not in fake.real.groups[layers.GROUP]
+    await receiver.subscribed(sender)
+
+
+async def test_a_layer_that_cannot_take_us_back_is_listened_to_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, inbox: Callable[[], Inbox]
+) -> None:
+    monkeypatch.setattr(layers, "REJOIN_S", 0.05)
+    fake = use(monkeypatch, Fake(0))
+    receiver = inbox()
+    await soon(fake.joined.wait())
+    fake.failures, before = 1_000_000, receiver.layer.failures
+    while receiver.layer.failures < before + 2:  # noqa: ASYNC110 - it counts, and tells nobody
+        await asyncio.sleep(0.02)
+    await fake.real.group_send(layers.GROUP, {"type": "beat"})
+    await receiver.next("beat")
+
+
+# ── doorbells from elsewhere ───────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("elsewhere", ["a thread", "another loop"])
+async def test_a_bell_rung_elsewhere_is_heard_on_our_loop(monkeypatch: pytest.MonkeyPatch, elsewhere: str) -> None:
+    one = station()
+    one.loop = asyncio.get_running_loop()
+    wire = Wire(one, monkeypatch)
+
+    async def ring() -> None:
+        one.ring()
+
+    work = (lambda: asyncio.run(ring())) if elsewhere == "another loop" else one.ring
+    await asyncio.to_thread(work)
+    await soon(one._bell.wait())
+    while not wire.sent:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0)
+    assert wire.sent[0]["type"] == "bell"
+
+
 # ── what a station makes of messages ───────────────────────────────────────────────────────────────
 def station(mirror: Mirror | None = None) -> Station:
     mirror = mirror or Mirror()

@@ -1,6 +1,7 @@
 """One question to DeepCall, and the board that is published after it."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -17,13 +18,14 @@ from dashboard.lease import acquire
 from dashboard.mirror import late_after_ms
 from dashboard.models import BoardSnapshot, Lease, Queue
 from dashboard.offloop import Desk
+from dashboard.pace import OPEN_INTERVAL_S, Trouble, Why
 from dashboard.poll_desk import PollDesk
-from dashboard.poller import CREDENTIALS_WAIT_S, LeaseLost, Poller
+from dashboard.poller import LeaseLost, Poller
 from dashboard.said_once import Bound
 from dashboard.snapshots import load_board, save_board
 from dashboard.words import feed_trouble
 from queue_api.client import Listing, QueueClient
-from queue_api.errors import NotSent, NoUsableAnswer, QueueApiError, Refused
+from queue_api.errors import Busy, NotSent, NoUsableAnswer, QueueApiError, Refused
 from queue_api.models import Account
 from tests.makers import board, call, listing, soon
 
@@ -135,7 +137,7 @@ async def test_the_list_after_failures_is_news_and_the_failures_are_forgotten() 
         await poller.poll_once()
     assert [news for _, news in press.published] == [True, True, False, True]
     assert press.last.feed.health == "fresh"
-    assert (poller.failures, poller.wait_s("")) == (0, 2.0)
+    assert (poller.trouble, poller.pace().seconds) == (Trouble(), 2.0)
 
 
 async def test_rows_that_all_lack_an_identity_are_a_failure_and_never_a_zero() -> None:
@@ -168,7 +170,7 @@ async def test_settings_that_cannot_be_used_are_a_failing_feed_with_a_sentence(s
     await poller.poll_once()
     assert press.last.feed.health == "failing"
     sentence = str(feed_trouble(press.last, "failing", "deepcall"))
-    assert press.last.feed.message in sentence
+    assert press.last.feed.message.rstrip(".") in sentence
     assert "not answering" not in sentence  # it was never asked
 
 
@@ -215,26 +217,59 @@ async def test_a_feed_that_changes_with_every_list_does_not_fill_the_log(
 
 
 # ── how long to wait ───────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(("failures", "step_s"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (50, 8)])
-def test_after_failures_the_wait_grows_to_eight_seconds(failures: int, step_s: float) -> None:
-    poller, _ = leading(None, poll_interval_s=0.5)
-    poller.failures = failures
-    waits = [poller.wait_s("1032") for _ in range(50)]
-    assert all(0.8 * step_s <= wait <= 1.2 * step_s for wait in waits)
-    assert len(set(waits)) > 1  # pollers do not come back together
+@pytest.mark.parametrize("interval_s", [0.5, 2, 30])
+async def test_after_failures_the_wait_grows_to_eight_seconds_whatever_the_interval(interval_s: float) -> None:
+    poller, _ = leading(DeepCall(NotSent("list", message="No route.")), poll_interval_s=interval_s)
+    waits = []
+    for _ in range(40):
+        await poller.poll_once()
+        waits.append(poller.pace().seconds)
+        assert poller.pace().seconds == waits[-1]  # however often it is measured anew
+    steps = [1, 2, 4] + 37 * [8]
+    assert all(0.8 * step <= wait <= min(1.2 * step, 8.8) for step, wait in zip(steps, waits, strict=True))
+    assert len(set(waits[3:])) > 1  # pollers do not come back together
 
 
-def test_the_wait_is_never_shorter_than_the_interval() -> None:
-    poller, _ = leading(None, poll_interval_s=30)
-    poller.failures = 1
-    assert poller.wait_s("") == 30
+async def test_a_failure_that_took_longer_than_its_pause_is_followed_by_a_rest() -> None:
+    poller, _ = leading(DeepCall(NoUsableAnswer("list", message="Late.")))
+    await poller.poll_once()
+    assert poller._due(asked=100, ended=105) == pytest.approx(105.8)
+    assert 100.8 <= poller._due(asked=100, ended=100) <= 101.2
+
+
+@pytest.mark.parametrize(("answer", "why"), [
+    (Busy("list", code="1501"), Why.BUSY), (Refused("list", code="429", retry_after_s=20), Why.TOLD)])
+async def test_a_busy_deepcall_is_waited_for_and_asked_again(answer: Exception, why: Why) -> None:
+    deepcall = DeepCall(answer, listing(call("a")))
+    poller, press = leading(deepcall)
+    await poller.poll_once()
+    assert (poller.pace().why, press.last.feed.health) == (why, "failing")
+    await poller.poll_once()
+    assert (poller.pace().why, press.last.feed.health, set(press.last.calls)) == (Why.WATCHED, "fresh", {"a"})
 
 
 @pytest.mark.parametrize("code", ["1014", "1015", "1020", "1039", "401", "403"])
 async def test_refused_credentials_are_asked_again_after_a_minute(code: str) -> None:
     poller, _ = leading(DeepCall(Refused("list", code=code)))
-    board = await poller.poll_once()
-    assert poller.wait_s(board.feed.code) == CREDENTIALS_WAIT_S == 60
+    await poller.poll_once()
+    assert (poller.pace().seconds, poller.pace().why) == (60, Why.CREDENTIALS)
+    poller.hurry()
+    assert poller.pace().seconds == 60  # somebody who opens a page mends no credentials
+
+
+async def test_an_account_that_was_saved_is_asked_at_once_and_only_once() -> None:
+    deepcall = DeepCall(Refused("list", code="1014"))
+    poller, press = leading(deepcall)
+    loop = asyncio.ensure_future(poller._poll_forever())
+    await soon(press.came.wait())
+    poller.ask_now()
+    while deepcall.asked < 2:  # noqa: ASYNC110 - it goes on by itself
+        await asyncio.sleep(0)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert deepcall.asked == 2
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
 
 
 @pytest.mark.parametrize(("answer_s", "rest_s"), [(0.5, 1.5), (2.0, 0.0), (3.0, 0.0)])
@@ -247,7 +282,7 @@ async def test_the_interval_counts_from_question_to_question(
     class Slow(DeepCall):
         async def list_calls(self) -> Listing:
             times.append(times[-1] + answer_s)
-            return listing()
+            return listing(call("a"))
 
     async def rested(seconds: float) -> bool:
         slept.set_result(max(0.0, seconds))
@@ -277,14 +312,65 @@ async def test_a_takeover_that_waits_for_a_list_cuts_a_long_pause_short() -> Non
     poller.good_until = time.monotonic() + 60
     loop = asyncio.ensure_future(poller._poll_forever())
     await soon(asked.wait())
-    assert poller.wait_s("") == 30
+    assert poller.pace().seconds == 30
     takeovers.open.add(1)
     asked.clear()
     poller.hurry()
     await soon(asked.wait())
-    assert poller.wait_s("") == polling.OPEN_INTERVAL_S
+    assert poller.pace().seconds == OPEN_INTERVAL_S
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
+
+
+async def test_somebody_who_begins_to_watch_ends_a_long_pause() -> None:
+    watchers: set[int] = set()
+    deepcall = DeepCall(listing(call("a")))
+    poller, press = leading(deepcall, poll_interval_s=0.5, idle_interval_s=60)
+    poller.watched = watchers.__contains__
+    loop = asyncio.ensure_future(poller._poll_forever())
+    await soon(press.came.wait())
+    assert (press.last.interval_s, poller.pace().why) == (30, Why.UNWATCHED)
+    press.came.clear()
+    watchers.add(1)
+    poller.hurry()
+    await soon(press.came.wait())
+    assert (press.last.interval_s, poller.pace().why) == (0.5, Why.WATCHED)
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+
+
+async def test_a_slower_interval_is_published_before_it_holds() -> None:
+    """Else screens would call the next list late."""
+    watchers = {1}
+    poller, press = leading(DeepCall(listing(call("a"))), poll_interval_s=2, idle_interval_s=60)
+    poller.watched = watchers.__contains__
+    await poller.poll_once()
+    watchers.clear()
+    assert poller._due(asked=100, ended=100.1) == 102
+    await poller.poll_once()
+    assert (press.published[-1][1], press.last.interval_s) == (True, 30)
+    assert poller._due(asked=100, ended=100.1) == 130
+
+
+async def test_a_changed_interval_is_kept_at_once_for_processes_that_the_layer_does_not_reach() -> None:
+    desk, watchers = NoDatabase(), {1}
+    poller, _ = leading(DeepCall(listing(call("a"))), desk)
+    poller.watched = watchers.__contains__
+    await poller.poll_once()
+    watchers.clear()
+    await poller.poll_once()
+    assert desk.given.count("save_board") == 2
+
+
+async def test_the_report_tells_the_interval_its_reason_and_the_errors() -> None:
+    poller, _ = leading(DeepCall(listing(call("a")), Refused("list", code="1032"), NotSent("list")))
+    for _ in range(4):
+        await poller.poll_once()
+    report = poller.report()
+    assert (report["last_minute"], report["total"], report["failures"], report["why"]) == (4, 4, 3, "back-off")
+    assert report["errors_hour"] == report["errors"] == {"not-sent": 2, "1032": 1}
+    assert report["at"] >= report["asked_at"] >= report["heard_at"] > 0
+    assert json.loads(json.dumps(report)) == report
 
 
 @pytest.mark.parametrize(("moved", "told"), [(0, 0), (2, 1)])
@@ -315,6 +401,51 @@ async def test_nothing_is_published_after_the_lease_ran_out() -> None:
     with pytest.raises(LeaseLost):
         await poller.poll_once()
     assert press.published == []
+
+
+async def test_a_leader_that_was_frozen_past_its_lease_asks_nothing_when_it_wakes() -> None:
+    deepcall = DeepCall(listing())
+    poller, _ = leading(deepcall)
+    poller.good_until = time.monotonic() - 0.001
+    with pytest.raises(LeaseLost):
+        await poller.poll_once()
+    assert deepcall.asked == 0
+
+
+class Endless(DeepCall):
+    """Never answers; `left`: the question was given up."""
+
+    left = False
+
+    async def list_calls(self) -> Listing:
+        try:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+        finally:
+            self.left = True
+
+
+async def test_a_list_in_flight_is_given_up_when_the_lease_ends() -> None:
+    deepcall = Endless(listing())
+    poller, press = leading(deepcall)
+    poller.good_until = time.monotonic() + 0.05
+    with pytest.raises(LeaseLost):
+        await soon(poller.poll_once())
+    assert (deepcall.left, press.published) == (True, [])
+
+
+async def test_a_renewed_lease_lets_a_list_in_flight_go_on() -> None:
+    deepcall = Endless(listing())
+    poller, _ = leading(deepcall)
+    poller.good_until = time.monotonic() + 0.2
+    asking = asyncio.ensure_future(poller.poll_once())
+    while poller._question is None:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0)
+    poller._extend(time.monotonic() + 60)
+    done, _ = await asyncio.wait({asking}, timeout=0.4)
+    assert (done, deepcall.left) == (set(), False)
+    poller._extend(time.monotonic())
+    with pytest.raises(LeaseLost):
+        await soon(asking)
 
 
 async def test_an_answer_that_came_after_the_lease_ran_out_is_thrown_away() -> None:
@@ -510,8 +641,29 @@ async def test_changed_settings_restart_the_poller_with_the_next_fence(northgate
 
 async def test_unchanged_settings_leave_the_poller_alone(northgate: Account, polls: PollDesk) -> None:
     await polls.update()
-    task = polls._running[northgate.pk][1]
+    await next_board(polls, "queue/list")
+    task, asked = polls._running[northgate.pk][1], polls._pollers[northgate.pk].tally.total
     await polls.update()
+    assert polls._running[northgate.pk][1] is task
+    assert (polls._pollers[northgate.pk]._at_once, asked) == (False, 1)
+
+
+async def test_an_account_saved_as_it_was_is_asked_again_at_once_in_the_same_poller(
+    northgate: Account, polls: PollDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: asyncio.Queue[None] = asyncio.Queue()
+
+    async def refused(client: QueueClient) -> Listing:
+        asked.put_nowait(None)
+        raise Refused("list", code="1014", message="No.", http_status=200)
+
+    monkeypatch.setattr(QueueClient, "list_calls", refused)
+    await polls.update()
+    task = polls._running[northgate.pk][1]
+    await soon(asked.get())
+    await polls.desk.run(northgate.save)
+    await polls.update()
+    await soon(asked.get())
     assert polls._running[northgate.pk][1] is task
 
 

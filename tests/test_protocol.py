@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from django.template.loader import render_to_string
 
-from dashboard import fanout
+from dashboard import fanout, member
 from dashboard.access import Audience, Scope
 from dashboard.consumers import BoardConsumer
 from dashboard.fanout import Stream
@@ -111,7 +111,7 @@ def test_the_document_names_every_verb_and_close_code() -> None:
     document = DOCUMENT.read_text()
     for name in fixture()["page"]:
         assert f'{{"{name}": seq}}' in document
-    for code in (fanout.RESTART, fanout.FULL, fanout.TOO_SLOW, fanout.SIGN_IN, fanout.REVOKED):
+    for code in (member.RESTART, member.FULL, member.TOO_SLOW, member.SIGN_IN, member.REVOKED):
         assert str(code) in document
 
 

@@ -76,3 +76,17 @@ def test_a_gap_is_answered_with_a_resync(board: Screen) -> None:
     assert {"resync": 812} in fed.heard
     fed.say("full", seq=815, prev=814)
     expect(fed.row("c-3")).to_have_count(0)
+
+
+def test_a_message_beyond_a_gap_makes_no_older_row_look_fresh(board: Screen) -> None:
+    fed = Fed(board.page)
+    fed.say("full")
+    feed = fed.page.locator("[data-account-feed]").first
+    of, heard = next(iter(fixture()["server"]["full"]["asof"].items()))
+    expect(feed).to_have_attribute("data-heard", str(heard))
+    fed.say("tick", seq=820, prev=820, asof={of: heard + 9000})
+    fed.say("notice")
+    expect(fed.page.locator("[data-notices]")).to_contain_text("Call not found")
+    expect(feed).to_have_attribute("data-heard", str(heard))
+    fed.say("full", seq=821, prev=820, asof={of: heard + 9000})
+    expect(feed).to_have_attribute("data-heard", str(heard + 9000))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.server import BODY_LIMIT, missing
+from dashboard.server import BODY_LIMIT, EARLY_BYTES, BoardProtocol, missing
 from tests.processes import Callboard, manage, running
 
 pytestmark = pytest.mark.processes
@@ -24,6 +24,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callboard]:
 
 def test_nothing_of_daphnes_insides_is_missing() -> None:
     assert missing() == []
+
+
+def test_what_is_said_before_the_handshake_is_over_is_kept_and_is_not_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """autobahn would take it for another handshake, and would keep any amount of it."""
+    dropped: list[bool] = []
+    protocol = BoardProtocol()
+    monkeypatch.setattr(protocol, "dropConnection", lambda abort: dropped.append(abort))
+    protocol.counted, protocol.data = True, b""
+    protocol._dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+    assert (protocol.data, dropped) == (b"GET / HTTP/1.1\r\n\r\n", [])
+    protocol._dataReceived(bytes(EARLY_BYTES))
+    assert dropped == [True]
 
 
 @pytest.mark.parametrize("announced", [True, False])

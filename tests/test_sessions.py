@@ -14,7 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from dashboard import sessions
 from dashboard.access import Audience, Scope, Viewer, viewer_of
-from dashboard.fanout import Hub, Member
+from dashboard.fanout import Hub
+from dashboard.member import Member
 from dashboard.mirror import Mirror
 from dashboard.models import Queue, Seat
 from dashboard.sessions import Verdict, carry_out, holders_of, judge

@@ -75,6 +75,14 @@ def test_numbers_can_come_as_text(simulation: Simulation) -> None:
     assert row["joinedMs"].isdecimal()
 
 
+def test_each_field_can_come_as_something_else_and_as_another_thing_in_the_next_list(simulation: Simulation) -> None:
+    before = listed(simulation)["data"][0]
+    first, second = (listed(simulation, other_types=True)["data"][0] for _ in range(2))
+    assert before.keys() == first.keys() == second.keys()
+    assert not [name for name in before if before[name] in (first[name], second[name])]
+    assert [name for name in first if first[name] != second[name]]
+
+
 def test_more_rows_can_be_declared_than_are_sent(simulation: Simulation) -> None:
     content = listed(simulation, total_above=3)
     assert (len(content["data"]), content["total"]) == (12, 15)

@@ -13,7 +13,7 @@ from queue_api.simulator.answers import MESSAGES
 from queue_api.simulator.app import Simulator
 from queue_api.simulator.faults import Fault
 from queue_api.simulator.people import ASHA
-from tests.test_simulator import LIST, NOW_MS, SSID, TAKEOVER, add_call, ask, row_of, switch, takeover_begun
+from tests.test_simulator import ACCOUNT, LIST, NOW_MS, SSID, TAKEOVER, add_call, ask, row_of, switch, takeover_begun
 
 
 @pytest.fixture
@@ -120,3 +120,51 @@ async def test_a_wrong_date_leaves_the_rows_alone_and_a_wrong_clock_does_not(
         await switch(deepcall, clock_offset_s=300)
     assert dates == [300, 300]
     assert times == ["2025-10-09 14:23:20", "2025-10-09 14:28:20"]
+
+
+# Two lists at once
+
+
+async def lists_begun(simulator: Simulator, count: int) -> None:
+    async with asyncio.timeout(2):
+        while simulator.listing.total() < count:  # noqa: ASYNC110 - the simulator needs no event for itself
+            await asyncio.sleep(0)
+
+
+async def test_lists_of_one_account_that_are_in_flight_at_once_are_counted(
+    deepcall: httpx.AsyncClient, simulator: Simulator
+) -> None:
+    await switch(deepcall, fault={"endpoint": "list", "hang": True})
+    asked = [asyncio.create_task(ask(deepcall, LIST, body)) for body in (SSID, SSID, ACCOUNT)]
+    await lists_begun(simulator, 3)
+    assert (await switch(deepcall, clear="*"))["lists_at_once"] == 2
+    assert [(await one)["status"] for one in asked] == ["success"] * 3
+    assert (await switch(deepcall, clear_journal=True))["lists_at_once"] == 0
+    await ask(deepcall, LIST, SSID)
+    assert (await switch(deepcall))["lists_at_once"] == 1
+
+
+async def test_a_list_beside_another_can_be_answered_1501(deepcall: httpx.AsyncClient, simulator: Simulator) -> None:
+    await switch(deepcall, one_list_at_a_time=True, fault={"endpoint": "list", "hang": True})
+    first = asyncio.create_task(ask(deepcall, LIST, SSID))
+    await lists_begun(simulator, 1)
+    assert (await ask(deepcall, LIST, SSID))["code"] == 1501
+    await switch(deepcall, clear="*")
+    assert (await first)["status"] == (await ask(deepcall, LIST, SSID))["status"] == "success"
+
+
+async def test_a_list_whose_client_left_is_in_flight_no_longer(simulator: Simulator) -> None:
+    simulator.faults.add(Fault("list", latency_s=60))
+    messages: Iterator[dict[str, Any]] = iter([
+        {"type": "http.request", "body": json.dumps(SSID).encode()}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with asyncio.timeout(5):
+        await simulator({"type": "http", "method": "POST", "path": LIST}, receive, send)
+    assert (sent, simulator.listing.total()) == ([], 0)

@@ -187,8 +187,10 @@ def test_a_takeover_that_is_never_answered_is_waited_for_and_its_closed_tab_too(
         told = asked.result()
     logger.info("SIGTERM with takeovers that are never answered: ended after %.1f s", took_s)
     assert (told.status, told.cell) == (202, "unknown")
-    unknown = ["unknown", "intent", "sent", "unknown"]
-    assert site.record() == {"silent": unknown, "left": unknown}
+    record = site.record()
+    assert record.keys() == {"silent", "left"}
+    assert all(lines[:3] == ["intent", "sent", "unknown"] for _state, *lines in record.values())
+    assert {state for state, *_lines in record.values()} <= {"unknown", "confirmed"}  # a last list may have shown it
     assert site.posts() == Counter(["silent", "left"])
 
 

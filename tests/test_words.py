@@ -128,7 +128,7 @@ def test_a_good_feed_says_nothing() -> None:
 
 def test_without_a_poller_the_server_is_to_be_looked_at() -> None:
     for state in ("late", "never", "failing"):
-        assert "poller is not running" in trouble(state, "poller")
+        assert "poller has not been heard" in trouble(state, "poller")
 
 
 def test_no_answer_names_address_and_network() -> None:

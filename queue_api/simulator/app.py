@@ -9,8 +9,8 @@ The switches are explained in `control`.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from html import escape
 from typing import Any
 
@@ -83,8 +83,22 @@ class Simulator(Simulation):
         await self._send(send, answer, fault.date_offset_s, left)
 
     async def _list(self, entry: Entry, fault: Fault, left: asyncio.Event) -> Answer:
-        await self._hold_back(fault, "list", left)
-        return fault.answer() or _answer_of(endpoints.list_calls, self, entry.body, fault)
+        with self._counted(entry) as at_once:
+            if self.one_list_at_a_time and at_once > 1:
+                return _refused(DeepCallError(1501))
+            await self._hold_back(fault, "list", left)
+            return fault.answer() or _answer_of(endpoints.list_calls, self, entry.body, fault)
+
+    @contextmanager
+    def _counted(self, entry: Entry) -> Iterator[int]:
+        """How many lists of the one who asks are in flight, this one included."""
+        who = endpoints.who_asks(entry.body)
+        self.listing[who] += 1
+        self.lists_at_once = max(self.lists_at_once, self.listing[who])
+        try:
+            yield self.listing[who]
+        finally:
+            self.listing[who] -= 1
 
     async def _take_over(self, entry: Entry, call_id: str, fault: Fault, left: asyncio.Event) -> Answer:
         self.being_taken |= {call_id} - {""}
@@ -109,7 +123,11 @@ class Simulator(Simulation):
 
     async def _hold_back(self, fault: Fault, endpoint: str, left: asyncio.Event) -> None:
         released = self.faults.released(endpoint)
-        if fault.latency_s:
+        if fault.latency_s and endpoint == "list":  # nothing happens without its client, unlike a takeover
+            await _first_of(released, left, limit_s=fault.latency_s)
+            if left.is_set():
+                raise ClientLeftError
+        elif fault.latency_s:
             await _first_of(released, limit_s=fault.latency_s)
         if fault.hang:
             await _first_of(released, left)

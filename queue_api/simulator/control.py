@@ -6,11 +6,12 @@ Verbs run in the order of this table; a name that is not in it is answered 400 w
 | --- | --- | --- |
 | `reset` | true | begins again as started: new calls, no faults, an empty journal |
 | `clear` | "list", "takeover" or "*" | switches off the faults set for it; what they hold back goes on |
-| `clear_journal` | true | forgets what was asked |
+| `clear_journal` | true | forgets what was asked, and how many lists of one account were in flight at once |
 | `fault` | object, below | switches a fault on; faults of one endpoint wait in line, the oldest first |
 | `calls` | number | steers to that many live calls |
 | `churn` | number or "natural" | visible changes a second; 0 none |
 | `frozen` | true or false | no change at all / goes on |
+| `one_list_at_a_time` | true or false | a list beside another of the same account that is in flight is answered 1501 |
 | `dialect` | "default" or "foreign" | how the list is worded |
 | `clock_offset_s` | number | sets the vendor's whole clock off: `Date` and the times in rows |
 | `add_call` | object, below | puts a call on the list; it stays as it is unless `"pinned": false` |
@@ -27,14 +28,16 @@ A fault has an `endpoint` ("list", "takeover" or "*") and any of:
 - `huge_bytes`: streams an answer of so many bytes, without a length;
 - `date_offset_s`: a wrong `Date`, rows untouched;
 - for lists: `total_above` (declares so many more rows than there are), `without_ids` (no call id),
-  `without_identity` (no call id, number or agent id), `zero_dates`, `numbers_as_strings`, and `every`
-  (only each n-th row is damaged, the first included).
+  `without_identity` (no call id, number or agent id), `zero_dates`, `numbers_as_strings`, `other_types` (each
+  field is something else, another thing in each list), and `every` (only each n-th row is damaged, the first
+  included).
 
 A call has `call_id`, `caller`, `caller_name`, `agent_id`, `agent_name`, `queue_id`, `queue_name`, `kind`,
 `called_number`, `state` (waiting, ringing, talking, hold), `entered_ago_s`, `answered_ago_s`, `pinned`; all
 optional. Without a state, an agent means talking and none means waiting.
 
-`GET /_simulator` tells the state; `?journal=1` adds the journal; `GET /_simulator/journal` is it alone.
+`GET /_simulator` tells the state, also the most lists of one account that were in flight at once
+(`lists_at_once`); `?journal=1` adds the journal; `GET /_simulator/journal` is it alone.
 Both take `endpoint=list|takeover|other`.
 """
 
@@ -80,6 +83,7 @@ class Verbs(msgspec.Struct, forbid_unknown_fields=True):
     calls: Annotated[int, msgspec.Meta(ge=0, le=20_000)] | UnsetType = UNSET
     churn: Annotated[float, msgspec.Meta(ge=0, le=10_000)] | Literal["natural"] | UnsetType = UNSET
     frozen: bool | UnsetType = UNSET
+    one_list_at_a_time: bool | UnsetType = UNSET
     dialect: Literal["default", "foreign"] | UnsetType = UNSET
     clock_offset_s: float | UnsetType = UNSET
     add_call: CallFields | UnsetType = UNSET
@@ -124,6 +128,9 @@ def _apply(simulation: Simulation, verbs: Verbs) -> str:
         simulation.faults.clear(verbs.clear)
     if verbs.clear_journal:
         simulation.journal.clear()
+        simulation.lists_at_once = 0
+    if verbs.one_list_at_a_time is not UNSET:
+        simulation.one_list_at_a_time = verbs.one_list_at_a_time
     if verbs.fault:
         simulation.faults.add(verbs.fault)
     if verbs.dialect:

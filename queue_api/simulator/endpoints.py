@@ -45,6 +45,12 @@ def identify(body: Any) -> Person:
     return people.FRONT_DESK
 
 
+def who_asks(body: Any) -> str:
+    """The account behind a list, let in or not; "" when it names none."""
+    named = body if isinstance(body, dict) else {}
+    return f"{named.get('ssid', '')}|{named.get('userId', '')}"
+
+
 def list_calls(simulation: Simulation, body: Any, fault: Fault | None) -> Answer:
     """The live calls under `data`. Raises DeepCallError, also for a `filter` or `limit` that can't be.
 
@@ -59,7 +65,7 @@ def list_calls(simulation: Simulation, body: Any, fault: Fault | None) -> Answer
     rows = [dialect.row(call, clock_offset_ms=offset_ms) for call in calls[:limit]]
     total: int | str = len(calls)
     if fault:
-        fault.spoil(rows, dialect)
+        fault.spoil(rows, dialect, turn=simulation.faults.taken)
         total = len(calls) + fault.total_above
         total = str(total) if fault.numbers_as_strings else total
     content = {"status": "success", "message": "Live calls", "data": dialect.wrap(rows), "total": total}

@@ -17,6 +17,8 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 HUGE_START = b'{"status":"success","message":"'
 ERROR_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
 
+OTHER_TYPES: tuple[Any, ...] = (None, [], {}, True, 1.5e300, -0.5, [["x"]], {"id": {"id": 1}}, "", "\u202e\x00")
+
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One fault as `POST /_simulator` takes it; the fields are explained in `control`."""
@@ -39,6 +41,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     without_identity: bool = False
     zero_dates: bool = False
     numbers_as_strings: bool = False
+    other_types: bool = False
     every: Annotated[int, msgspec.Meta(ge=1)] = 1
 
     def answer(self) -> Answer | None:
@@ -57,8 +60,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
             return Answer(page, None, self.status, self.content_type, self.headers)
         return None
 
-    def spoil(self, rows: list[dict[str, Any]], dialect: Dialect) -> None:
-        """Damage every n-th row in place, the first included."""
+    def spoil(self, rows: list[dict[str, Any]], dialect: Dialect, turn: int) -> None:
+        """Damage every n-th row in place, the first included. Each `turn` damages them otherwise."""
         names = dialect.fields
         for row in rows[:: self.every]:
             if self.without_ids or self.without_identity:
@@ -69,6 +72,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
                 row.update({names[time]: dialect.zero_time() for time in TIMES})
             if self.numbers_as_strings:
                 row.update({name: str(row[name]) for name in _numbers(row, dialect)})
+            if self.other_types:
+                row.update({name: OTHER_TYPES[(place + turn) % len(OTHER_TYPES)] for place, name in enumerate(row)})
 
 
 def _numbers(row: dict[str, Any], dialect: Dialect) -> list[str]:
@@ -81,6 +86,7 @@ class FaultQueue:
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
+        self.taken = 0
         self._released = {"list": asyncio.Event(), "takeover": asyncio.Event()}
 
     def add(self, fault: Fault) -> None:
@@ -98,6 +104,7 @@ class FaultQueue:
                     del self._waiting[place]
                 elif fault.times is not None:
                     self._waiting[place] = msgspec.structs.replace(fault, times=fault.times - 1)
+                self.taken += 1
                 return fault
         return None
 

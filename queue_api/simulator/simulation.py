@@ -1,6 +1,7 @@
 """One simulated DeepCall: its world, its faults, its journal, and what is switched."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,9 @@ class Simulation:
         self.dialect = DIALECTS[self._dialect]
         self.clock_offset_s = 0.0
         self.being_taken: set[str] = set()
+        self.listing: Counter[str] = Counter()  # who asks -> lists in flight
+        self.lists_at_once = 0  # the most of one account
+        self.one_list_at_a_time = False
         self.world = self._world_type(
             seed=self.seed, calls=self._calls, churn=self._churn, start_ms=self.clock()
         )
@@ -82,6 +86,8 @@ class Simulation:
             "story": world.happening(),
             "dialect": self.dialect.name,
             "clock_offset_s": self.clock_offset_s,
+            "one_list_at_a_time": self.one_list_at_a_time,
+            "lists_at_once": self.lists_at_once,
             "faults": self.faults.switched_on(),
             "asked": {name: len(self.journal.entries(name)) for name in ("list", "takeover", "other")},
         }

@@ -3,6 +3,7 @@
 import {rowsInView} from "./layout.js";
 
 const SAMPLES = 6;
+const NO_DELAY_MS = 30000; // a link that is slower is replaced
 const offsets = [];
 const listeners = [];
 let offset = 0;
@@ -11,9 +12,15 @@ let held = null;
 /** Every message carries the server's clock. The largest offset is that of the message with the least delay. */
 export function heardAt(serverMs, arrived = performance.now()) {
   if (!Number.isFinite(serverMs)) return;
+  if (serverMs - arrived < offset - NO_DELAY_MS) forget(); // the server's clock was set back, or ours ran ahead
   offsets.push(serverMs - arrived);
   if (offsets.length > SAMPLES) offsets.shift();
   offset = Math.max(...offsets);
+}
+
+/** A new connection: the machine may have slept since the last message, and this clock with it. */
+export function forget() {
+  offsets.length = 0;
 }
 
 /** The server's time now, in epoch milliseconds. */

@@ -1,11 +1,16 @@
-// How old each account's data is, and what that does to its rows.
+// How old each account's data is, which hop fails, and what that does to its rows.
+//
+// Of DeepCall and the poller the server tells. That the server itself is not heard any more only this page can know:
+// `data-hop` is then "server", and `data-told` keeps what the server said last.
 
 import * as agents from "./agents.js";
 import {everySecond, minutes, now, write} from "./clock.js";
 import * as layout from "./layout.js";
 import {say} from "./words.js";
 
+const root = document.documentElement;
 const host = document.getElementById("feeds");
+const OWED = new Set(["fresh", "incomplete"]); // while a feed is so, each list brings news of it
 const MIN_LATE_MS = 5000;
 const BLANK = "blank";
 const SLACK_MS = 3000; // every list brings a frame, a slow answer or a busy network some delay
@@ -25,27 +30,46 @@ export function heard(asof = {}) {
   }
 }
 
-/** Ages, lateness as seen from here, and the marks of the rows. */
+/** Ages, the hop that fails as seen from here, and the marks of the rows. */
 export function refresh() {
   const old = new Map();
   for (const feed of host.children) {
     age(feed);
-    const health = feed.dataset.health === "fresh" && feed.dataset.late ? "late" : feed.dataset.health;
+    judge(feed);
+    const {health, accountFeed} = feed.dataset;
     const blank = health !== "fresh" && isBlank(feed.dataset);
-    if (health !== "fresh") old.set(feed.dataset.accountFeed, blank ? `${health} ${BLANK}` : health);
+    if (health !== "fresh") old.set(accountFeed, blank ? `${health} ${BLANK}` : health);
   }
-  document.documentElement.dataset.fresh = {0: "all", [host.children.length]: "none"}[old.size] ?? "some";
+  root.dataset.fresh = {0: "all", [host.children.length]: "none"}[old.size] ?? "some";
   if (!sameMarks(old)) remark(old);
 }
 
-// The server says when a feed is late. Should it fall silent itself, the page still knows.
+/** Whether the server should have said something of a feed by now, late or not, and has not. */
+export function silent() {
+  return [...host.children].some((feed) => isOverdue(feed.dataset));
+}
+
 function age(feed) {
-  const {heard, interval} = feed.dataset;
-  const ms = heard ? Math.max(0, now() - heard) : null;
-  const late = ms !== null && ms > Math.max(3000 * interval, MIN_LATE_MS) + SLACK_MS;
-  if (late) feed.dataset.late = "yes";
-  else delete feed.dataset.late;
-  write(feed.querySelector("[data-age]"), ms === null ? "" : say("ago", {age: short(ms)}));
+  const {heard} = feed.dataset;
+  write(feed.querySelector("[data-age]"), heard ? say("ago", {age: short(Math.max(0, now() - heard))}) : "");
+}
+
+function judge({dataset}) {
+  const deaf = "cut" in root.dataset || isOverdue(dataset);
+  if (deaf && dataset.hop !== "server") {
+    dataset.told = `${dataset.health} ${dataset.hop}`;
+    if (OWED.has(dataset.health)) dataset.health = "late";
+    dataset.hop = "server";
+  } else if (!deaf && "told" in dataset) {
+    [dataset.health, dataset.hop] = dataset.told.split(" ");
+    delete dataset.told;
+  }
+}
+
+// A server that is alive says itself that a feed is late.
+function isOverdue({told, health, heard, interval}) {
+  const said = told?.split(" ")[0] ?? health;
+  return OWED.has(said) && heard && now() - heard > Math.max(3000 * interval, MIN_LATE_MS) + SLACK_MS;
 }
 
 // So old that its times are not shown any more.

@@ -42,9 +42,9 @@ export async function receive(frame) {
 async function apply(frame) {
   if (!frame.full) follow(frame);
   if (frame.full || frame.html || frame.gone?.length) await show(frame);
-  feeds.heard(frame.asof);
-  feeds.refresh();
   if (frame.full) [stream, seq, broken] = [frame.stream, frame.seq, false];
+  if (!broken) feeds.heard(frame.asof); // beyond a gap the rows are older than what this message speaks of
+  feeds.refresh();
 }
 
 function follow(frame) {

@@ -4,13 +4,17 @@
 // (docs/protocol.md). The `htmx:ws:close` event comes before hx-ws decides.
 
 import * as clock from "./clock.js";
+import * as feeds from "./feeds.js";
 import * as frames from "./frames.js";
 import * as notices from "./notices.js";
 import {element} from "./words.js";
 
 const SILENCE_MS = 25000; // the server ticks every 10 s
 const SHORT_MS = 10000; // a connection that did not live this long counts as a failure
+const LONGEST_MS = 7500; // between two tries: at most 12 a minute, and back soon after an outage of any length
 const GRACE_MS = 3000; // a restart is over in less; no need to alarm anybody
+const SLEPT_MS = 5000; // by so much the two clocks of a machine part only in its sleep, or when one is set
+const WAKE_MS = 30000; // a clock that is set again and again does not cost a connection each time
 const STOP = {4401: "signed-out", 4403: "revoked"};
 const SLOW = {1013: ["full", 5000, 15000], 4408: ["too-slow", 15000, 60000]};
 const BLANK_MS = 60000; // what a cut screen knew is not shown any longer than that
@@ -27,6 +31,8 @@ let stopped = false;
 let wasLive = false;
 let lastNews = 0; // the server's time of the last message, or of the page itself
 let alarm = 0;
+let apart = Date.now() - performance.now();
+let woke = -Infinity;
 let final = reloadOnce;
 
 /** `whenFinal` is what a screen does with a close code that no new try can mend. */
@@ -47,6 +53,7 @@ export function start(whenFinal = reloadOnce) {
 function onOpen(event) {
   socket = event.detail.connection.socket;
   opened = heard = performance.now();
+  clock.forget();
   frames.connected(send);
 }
 
@@ -89,7 +96,7 @@ function pause(code) {
     const [, low, high] = SLOW[code];
     return low + Math.random() * (high - low);
   }
-  return Math.min(15000, (short ? 5000 : 500) * 2 ** Math.max(0, failures - 1)) * (0.7 + 0.6 * Math.random());
+  return Math.min(LONGEST_MS, (short ? 5000 : 500) * 2 ** Math.max(0, failures - 1)) * (0.7 + 0.6 * Math.random());
 }
 
 function stop(state) {
@@ -109,10 +116,25 @@ function reloadOnce(state) {
 // A half-open socket never closes by itself, not even when told to: it is replaced.
 function check() {
   forgetReload();
-  if (stopped || performance.now() - Math.max(heard, due) < SILENCE_MS) return;
+  if (stopped) return;
+  if (slept() || performance.now() - Math.max(heard, due) >= SILENCE_MS) replace();
+  else if (root.dataset.link === "live" && !root.dataset.cut && feeds.silent()) cut("silent");
+}
+
+function replace() {
   heard = performance.now();
   show("lost");
   htmx.process(link, true);
+}
+
+// The clock of performance.now() may stand still while the machine sleeps, the other one never does.
+function slept() {
+  const now = Date.now() - performance.now();
+  const jumped = Math.abs(now - apart) > SLEPT_MS;
+  apart = now;
+  if (!jumped || performance.now() - woke < WAKE_MS) return false;
+  woke = performance.now();
+  return true;
 }
 
 function forgetReload() {
@@ -120,6 +142,7 @@ function forgetReload() {
 }
 
 function show(state) {
+  if (state === "live" && root.dataset.cut) mend();
   if (root.dataset.link === state && (state !== "connecting" || alarm)) return;
   root.dataset.link = state;
   clearTimeout(alarm);
@@ -134,6 +157,7 @@ function mend() {
   delete root.dataset.cut;
   document.getElementById("cut").hidden = true;
   clock.hold(null);
+  feeds.refresh();
 }
 
 // From here on what the page shows is the past, and it says so.
@@ -145,6 +169,7 @@ function cut(state) {
   banner.hidden = false;
   root.dataset.cut = "yes";
   clock.hold(lastNews);
+  feeds.refresh();
 }
 
 // Old numbers with a hatching are still read as numbers from across the room.

@@ -7,7 +7,7 @@ import * as layout from "./layout.js";
 import {personal} from "./personal.js";
 
 // Set by the page, unknown to the server.
-const OURS = new Set(["style", "tabindex", "data-htmx-powered", "data-feed", "data-late", "data-heard", "data-blank"]);
+const OURS = new Set(["style", "tabindex", "data-htmx-powered", "data-feed", "data-heard", "data-blank"]);
 
 const TAKE = "button[data-action=takeover]";
 

@@ -2,6 +2,7 @@
 
 from dashboard.server import BoardServer, missing  # isort: skip - installs the reactor before anything uses one
 
+import resource
 import sys
 import time
 from argparse import ArgumentParser
@@ -20,6 +21,8 @@ from dashboard.draining import refuse_takeovers_while_draining
 from dashboard.mirror import mirror, read_news
 from dashboard.station import station
 
+OTHER_FILES = 500  # requests, the database, DeepCall
+
 
 class Command(BaseCommand):
     help = "Runs one Callboard server process: pages, live boards and the poller."
@@ -33,6 +36,7 @@ class Command(BaseCommand):
         refuse_half_configured(host)
         self._check_insides()
         self._check_database()
+        self._make_room()
         self._wait_to_be_alone()
         if not settings.ORIGINS:
             settings.ORIGINS += own_origins(host, port)
@@ -68,6 +72,16 @@ class Command(BaseCommand):
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError("The database is not up to date. Run: .venv/bin/python manage.py migrate")
+
+    def _make_room(self) -> None:
+        """Each socket is an open file; what a shell allows a process is often less than CALLBOARD_MAX_SOCKETS."""
+        wanted = settings.MAX_SOCKETS + OTHER_FILES
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise CommandError(f"This process may open {hard} files; {settings.MAX_SOCKETS} sockets need {wanted}. "
+                               "Raise the limit (ulimit -Hn, LimitNOFILE=) or lower CALLBOARD_MAX_SOCKETS.")
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
     def _wait_to_be_alone(self) -> None:
         """On the in-memory layer a second process would show its screens nothing: it refuses to start.
