@@ -25,7 +25,7 @@ from dashboard.access import WALL
 from dashboard.clock import now_ms
 from dashboard.in_flight import IN_FLIGHT
 from dashboard.member import Member
-from dashboard.mirror import Health
+from dashboard.mirror import Health, in_force_s
 from dashboard.station import Station, station
 from dashboard.takeover_states import State
 
@@ -133,8 +133,8 @@ class Numbers(Collector):
         yield _gauges(
             "feed_state", "1 for the state the account's feed is in.", ("account", "state"),
             [((pk, state), float(health.state == state)) for pk, health in healths for state in HEALTHS])
-        yield _gauges("poll_interval_seconds", "As set for the account; failures and takeovers change the pace.",
-                      ("account",), [((card.pk,), card.interval_s) for card, _board in accounts])
+        yield _gauges("poll_interval_seconds", "In which lists come now; after failures the pauses are longer.",
+                      ("account",), [((card.pk,), in_force_s(card, board)) for card, board in accounts])
         leads = self.station.polls.leading()
         yield _gauges("poller_leads", "1 where this process asks DeepCall for the account.", ("account",),
                       [((card.pk,), float(card.pk in leads)) for card, _board in accounts])

@@ -143,8 +143,9 @@ class Station:
         if due := self.watch.due(here):
             try:
                 await self.desk.run(lease.note_watched, due, NOTED_S)
+                self.said.works("write down who watches")
             except Exception as error:  # noqa: BLE001 - the database is away: the layer has told, or the next time will
-                logger.warning("cannot write down who watches: %s", error)
+                self.said.failed("write down who watches", error)
 
     def _keep_watch(self, news: News) -> None:
         """With each reading: what a lost message would have told, and telling it again."""
