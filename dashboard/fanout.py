@@ -24,6 +24,7 @@ TICK_S = 10.0
 ANSWER_S = 1.5  # for the answer to the last tick that may go unanswered
 FULL_S = 1.0  # a full board is made once for all who ask within it
 BACKLOG = 256 * 1024  # characters
+QUOTED = 1.25  # characters of JSON to one of HTML
 
 
 def notice_text(html: str) -> str:
@@ -72,8 +73,8 @@ class Stream:
         return text
 
     def limit(self) -> int:
-        """What may be under way to one member: two full boards, and a short board's worth of changes at least."""
-        return max(BACKLOG, 2 * sum(len(html) for html in self.picture.rows.values()))
+        """What may be under way to one member: two full boards, quoted as JSON; for short boards some changes more."""
+        return max(BACKLOG, int(2 * QUOTED * sum(len(html) for html in self.picture.rows.values())))
 
 
 class Hub:
