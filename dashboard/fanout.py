@@ -25,6 +25,7 @@ TICK_S = 10.0
 ANSWER_S = 1.5  # for the answer to the last tick that may go unanswered
 FULL_S = 1.0  # a full board is made once for all who ask within it
 BACKLOG = 256 * 1024  # characters
+QUOTED = 1.25  # characters of JSON to one of HTML
 
 
 def notice_text(html: str) -> str:
@@ -73,9 +74,9 @@ class Stream:
         return text
 
     def limit(self) -> int:
-        """What may be under way to one member: two full boards, agents and all, and a short board's worth at least."""
+        """What may be under way to one member: two full boards, quoted as JSON; for short boards some changes more."""
         whole = sum(len(html) for of in (self.picture.rows, self.picture.parts) for html in of.values())
-        return max(BACKLOG, 2 * whole)
+        return max(BACKLOG, int(2 * QUOTED * whole))
 
 
 class Hub:

@@ -63,8 +63,8 @@ class Member:
         return max(self.missed_ticks, self._ticks_behind) >= MISSED_TICKS
 
     def write(self, seq: int, text: str, limit: int) -> bool:
-        """Queues a frame; False (and `behind`) when more than `limit` characters are under way already."""
-        if self.behind or self.closing or self.backlog > limit:
+        """Queues a frame; False (and `behind`) when with it more than `limit` characters would be under way."""
+        if self.behind or self.closing or (self.backlog and self.backlog + len(text) > limit):
             self.behind = True
             return False
         self._put(Sent(seq, len(text), False), text)

@@ -1,7 +1,7 @@
 """daphne's `Server` with our tasks in its event loop, our socket protocol, and an orderly end.
 
-The only module that leans on insides of daphne, autobahn and Twisted (pinned together; `missing()` names what a
-new version took away, and `serve` refuses to start then).
+With `dashboard/connection.py` the only module that leans on insides of daphne, autobahn and Twisted (pinned together;
+`missing()` names what a new version took away, and `serve` refuses to start then).
 """
 
 # daphne installs the asyncio reactor on import and must come before anything that imports Twisted.
@@ -14,11 +14,9 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-from autobahn.websocket.types import ConnectionDeny
 from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.tcp import Connection
 from twisted.logger import (
     FilteringLogObserver,
     LogLevel,
@@ -27,10 +25,8 @@ from twisted.logger import (
     globalLogPublisher,
 )
 
-from dashboard.allowance import Allowance
-from dashboard.consumers import BURST, MESSAGES_PER_S, POLICY
-from dashboard.counts import sockets
-from dashboard.member import RESTART, TOO_SLOW
+from dashboard.connection import CLOSING_S, BoardProtocol, limited
+from dashboard.member import RESTART
 from dashboard.station import Station
 
 logger = logging.getLogger(__name__)
@@ -38,12 +34,7 @@ logger = logging.getLogger(__name__)
 SPREAD_S = 5.0  # sockets are closed over this time, so that their screens do not come back all at once
 TAKEOVER_WAIT_S = 13.0  # a takeover's deadline and a second
 STOP_S = 5.0  # to keep the boards and let the leases go
-HANDSHAKES = 50
-BODY_LIMIT = 3 * 1024 * 1024  # an inspected list travels in a form; nothing else comes near
-UNSENT_LIMIT = 4 * 1024 * 1024  # a full board of 5,000 calls; the next frame waits until the last has left
-EARLY_BYTES = 4096  # said before the handshake is over
 FAILED = 1011
-CLOSING_S, CUT_S = 5, 1  # for the answer to a close frame; to one that says too slow or too much
 OPTIONS: dict[str, Any] = {
     "server_name": None, "websocket_handshake_timeout": 20, "websocket_connect_timeout": 20,
     "websocket_max_message_size": 4096, "websocket_max_frame_size": 4096, "websocket_timeout": -1,
@@ -61,131 +52,6 @@ LEANS_ON = {
 def missing() -> list[str]:
     """Attributes we use that the installed versions do not have."""
     return [f"{kind.__name__}.{name}" for kind, names in LEANS_ON.items() for name in names if not hasattr(kind, name)]
-
-
-class BoardRequest(WebRequest):  # type: ignore[misc]
-    """Refuses a body over BODY_LIMIT while it comes in: daphne would hand all of it to the application at once."""
-
-    received = 0
-
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
-        before, self.received = self.received, self.received + len(data)
-        if self.received <= BODY_LIMIT:
-            super().handleContentChunk(data)
-        elif before <= BODY_LIMIT:
-            self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\n")
-            self.channel.loseConnection()
-
-
-class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
-    """Any close code, a gate before the handshake, and a bound on what goes each way.
-
-    A sender waits (`drained`) until the line has taken what it was given; a flood is read no further.
-    """
-
-    counted = False
-    deaf = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._frames = Allowance(MESSAGES_PER_S, BURST)  # also those that make no message: pings, endless pieces
-        self._free = asyncio.Event()
-        self._free.set()
-
-    def onConnect(self, request: Any) -> Any:  # noqa: N802 - autobahn's name
-        server: BoardServer = self.factory.server_class
-        if server.station.draining or server.handshakes >= HANDSHAKES:
-            sockets.busy += 1
-            raise ConnectionDeny(503, "busy")  # type: ignore[no-untyped-call]
-        server.handshakes += 1
-        self.counted = True
-        return super().onConnect(request)
-
-    def onOpen(self) -> None:  # noqa: N802
-        self._handshake_over()
-        self.transport.unregisterProducer()  # it was the request's
-        self.registerProducer(self, True)
-        super().onOpen()
-        if self.factory.server_class.station.draining:
-            self.serverClose(RESTART)
-
-    def onClose(self, was_clean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802
-        self._handshake_over()
-        self._free.set()
-        if self in self.factory.server_class.connections:  # not when the gate refused it: daphne never knew it
-            super().onClose(was_clean, code, reason)
-
-    def serverReject(self) -> None:  # noqa: N802
-        if hasattr(self, "handshake_deferred"):
-            super().serverReject()
-
-    def serverClose(self, code: int | None = None) -> None:  # noqa: N802
-        # autobahn's sendClose takes 1000 and 3000-4999 only; 1012 and 1013 would arrive as 1011.
-        if self.state == self.STATE_OPEN:
-            self.closeHandshakeTimeout = CUT_S if self.deaf or code == TOO_SLOW else CLOSING_S
-            self.sendCloseFrame(code=code or 1000)
-
-    def serverSend(self, content: Any, binary: bool = False) -> None:  # noqa: N802
-        # sendMessage applies the incoming size limit to what we send, and raises while a close is under way.
-        if self.state == self.STATE_CONNECTING:
-            self.serverAccept()
-        if self.state == self.STATE_OPEN:
-            payload = content if binary else content.encode()
-            self.sendFrame(opcode=2 if binary else 1, payload=payload)
-            sockets.frames, sockets.bytes = sockets.frames + 1, sockets.bytes + len(payload)
-            if unsent(self.transport) > UNSENT_LIMIT:
-                self.dropConnection(abort=True)
-
-    # ── what comes in ──────────────────────────────────────────────────────────────────────────────
-    def _dataReceived(self, data: bytes) -> None:  # noqa: N802
-        if self.deaf:
-            return
-        if not self.counted:
-            super()._dataReceived(data)
-            return
-        self.data += data  # autobahn would take it for another handshake
-        if len(self.data) > EARLY_BYTES:
-            self.dropConnection(abort=True)
-
-    def onFrameBegin(self) -> None:  # noqa: N802
-        if self.state == self.STATE_OPEN and not self._frames.take():
-            self.deaf, self.data = True, b""
-            self.serverClose(POLICY)
-        super().onFrameBegin()
-
-    def onMessage(self, payload: bytes, is_binary: bool) -> None:  # noqa: N802
-        if not self.deaf:
-            super().onMessage(payload, is_binary)
-
-    # ── what goes out: Twisted tells when the line is full ─────────────────────────────────────────
-    async def drained(self) -> None:
-        await self._free.wait()
-
-    def pauseProducing(self) -> None:  # noqa: N802
-        self._free.clear()
-
-    def resumeProducing(self) -> None:  # noqa: N802
-        self._free.set()
-
-    def stopProducing(self) -> None:  # noqa: N802
-        self._free.set()
-
-    def _handshake_over(self) -> None:
-        if self.counted:
-            self.counted = False
-            self.factory.server_class.handshakes -= 1
-
-
-def limited(protocol: Any) -> Any:
-    protocol.requestFactory = BoardRequest
-    return protocol
-
-
-def unsent(transport: Any) -> int:
-    """Bytes that wait in this process for a client to read; 0 where the transport does not tell (TLS)."""
-    if not isinstance(transport, Connection):
-        return 0
-    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
 class BoardServer(Server):  # type: ignore[misc]

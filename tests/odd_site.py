@@ -68,12 +68,13 @@ def ending() -> None:
 def clock() -> None:
     from django.utils import timezone
 
-    file, real, real_now = Path(os.environ["CLOCK"]), time.time, timezone.now
+    file, real, real_ns, real_now = Path(os.environ["CLOCK"]), time.time, time.time_ns, timezone.now
 
     def off_s() -> float:
         return float(file.read_text() or 0)
 
     setattr(time, "time", lambda: real() + off_s())  # noqa: B010 - as above
+    setattr(time, "time_ns", lambda: real_ns() + int(off_s() * 1e9))  # noqa: B010
     setattr(timezone, "now", lambda: real_now() + datetime.timedelta(seconds=off_s()))  # noqa: B010
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.server import BODY_LIMIT, EARLY_BYTES, BoardProtocol, missing
+from dashboard.connection import BODY_LIMIT, EARLY_BYTES, BoardProtocol
+from dashboard.server import missing
 from tests.processes import Callboard, manage, running
 
 pytestmark = pytest.mark.processes

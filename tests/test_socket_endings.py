@@ -211,6 +211,7 @@ def test_sigterm_finds_consumers_that_ended_and_handshakes_under_way(data: Path,
 
 
 # ── two leaders ────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.long
 def test_a_leader_that_slept_through_its_successor_turns_no_screen_back(
         tmp_path: Path, upstream: Upstream, loop: Beside) -> None:
     with two_processes(tmp_path, upstream, redis()) as (given, servers):
