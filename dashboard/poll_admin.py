@@ -87,7 +87,8 @@ class PolledAccountAdmin(AccountAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         given = super().get_fieldsets(request, obj)
-        return given if obj is None else [*given, (gettext_lazy("Polling"), {"fields": ("polling",)})]
+        first, *others = given
+        return given if obj is None else [first, (gettext_lazy("Polling"), {"fields": ("polling",)}), *others]
 
     @admin.display(description=gettext_lazy("now"))
     def polling(self, account: Account) -> str:
