@@ -48,7 +48,7 @@ class Screen:
         """Opens the page at a process of the site, as its browser would, and its socket a moment later."""
         process = self.world.balanced()
         viewer = self.authorise()
-        self.painted = self.world.paint(process, viewer) if self.world.paint else ""
+        self.painted = self.world.paint(process.station.mirror, viewer) if self.world.paint else ""
         self.loaded = self.clock.ms
         self.page = Script(drawn(process.station.mirror, viewer, self.clock.ms), self.clock.ms)
         self.clock.after(1000, self._second)
@@ -90,6 +90,7 @@ class Screen:
 
     def _leaves(self) -> None:
         member, process, self.member = self.member, self.process, None
+        self._inbox.clear()
         if member is not None and not process.dead:
             process.do(lambda: process.station.hub.leave(member))
 
