@@ -44,6 +44,7 @@ class Process:
         self.world, self.name = world, name
         self.dead = self.frozen = False
         self.stopping: asyncio.Task[None] | None = None
+        self.positions: dict[int, tuple[int, int]] = {}
         self.loop = ModelLoop(world.clock)
         self.loop.process = self
         source = Mirror()
@@ -63,6 +64,13 @@ class Process:
         """As a request of this process does after a change."""
         if not self.dead:
             self.station.ring()
+
+    def looks(self) -> None:
+        """Its boards only ever become newer."""
+        for pk, board in self.station.mirror.boards.items():
+            if board.position < self.positions.get(pk, (0, 0)):
+                self.world.wrong(f"{self.name}: the board went back: {self.positions[pk]} -> {board.position}")
+            self.positions[pk] = board.position
 
     def kill(self) -> None:
         """It ends between two instructions: nothing of what it still does reaches anybody."""

@@ -15,7 +15,7 @@ from dashboard.fanout import REVOKED, Member
 from dashboard.frames import picture
 from dashboard.wall import wall_picture
 from tests.live_page import Script
-from tests.live_upstream import canary
+from tests.live_upstream import allowed, canary
 
 DRAW = {WALL: wall_picture}
 CONNECTS_MS = 40
@@ -179,15 +179,15 @@ class Screen:
         stream, seq = message["stream"], message["seq"]
         if seq < self.numbers.get(stream, 0):
             self.world.wrong(f"{self.name}: a number went back: {stream} {self.numbers[stream]} -> {seq}")
-        if message.get("html") and not message["full"] and message["prev"] >= seq:
-            self.world.wrong(f"{self.name}: a frame without a number of its own: {message['prev']} -> {seq}")
+        if "html" in message and not message["full"] and seq <= self.numbers.get(stream, 0):
+            self.world.wrong(f"{self.name}: a frame without a number of its own: {stream} {seq}")
         self.numbers[stream] = seq
         self.frames += 1
         self._check_rights(text, self.world.audiences[stream])
 
     def _check_rights(self, text: str, audience: Audience) -> None:
         for account, queue in self.world.queues():
-            if not audience.scope.covers(account, queue) and canary(queue) in text:
+            if not allowed(audience.scope, account, queue) and canary(queue) in text:
                 self.world.wrong(f"{self.name} was sent a call of queue {queue!r}, which is not theirs")
         if not audience.full_numbers and "+9198" in text:
             self.world.wrong(f"{self.name} was sent a full number")
@@ -195,6 +195,8 @@ class Screen:
     def _watch(self) -> None:
         """What it shows as fresh is what a list said, and no older than it may be."""
         now = self.clock.ms
+        if self.process is not None:
+            self.process.looks()
         for pk in self.page.claims_fresh(now):
             asof = self.page.heard_of[pk]
             limit = max(3000 * self.world.interval_s, 5000) + 3000 + 1500

@@ -118,3 +118,36 @@ def test_the_shipped_scripts_end_every_story_as_a_fresh_page(
 ) -> None:
     for recording in recordings:
         played(context, recording)
+
+
+# ── teeth ──────────────────────────────────────────────────────────────────────────────────────────
+PATCH, FRAMES, LAYOUT = (f"static/board/{name}.js" for name in ("patch", "frames", "layout"))
+MISTAKES = {
+    "an_attribute_that_is_no_more_stays": (
+        PATCH, "if (!from.hasAttribute(name) && !OURS.has(name)) to.removeAttribute(name);", ""),
+    "a_row_that_a_full_board_does_not_name_stays": (
+        FRAMES, "if (named) layout.all().filter((row) => !named.has(row.id)).forEach(drop);", ""),
+    "a_row_stays_where_it_was": (PATCH, "if (old.dataset.key !== key) layout.reorder(old);", ""),
+    "a_row_that_is_gone_stays": (FRAMES, "if (row) drop(row);", ""),
+    "a_gap_is_not_noticed": (FRAMES, "if (frame.prev > seq) broken = true;", ""),
+    "the_texts_in_a_row_stay": (PATCH, "else if (old.data !== next.data) old.data = next.data;", ""),
+}
+
+
+QUICK = {"an_attribute_that_is_no_more_stays", "the_texts_in_a_row_stay", "a_gap_is_not_noticed"}  # to be found
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("mistake", [
+    pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in MISTAKES])
+def test_the_stories_find_a_mistake_in_the_scripts(
+    mistake: str, context: BrowserContext, recordings: list[Recording]
+) -> None:
+    path, old, new = MISTAKES[mistake]
+    with pytest.raises(AssertionError, match=r"is not as on a fresh page|it says other things"):
+        play_all(context, recordings, {path: (old, new)})
+
+
+def play_all(context: BrowserContext, recordings: list[Recording], instead: dict[str, tuple[str, str]]) -> None:
+    for recording in recordings:
+        played(context, recording, instead)
