@@ -67,7 +67,9 @@ class Layer:
                 done, _ = await asyncio.wait({receiving}, timeout=10)
                 if done:
                     finished, receiving = receiving, None
-                    on_message(finished.result())
+                    message = finished.result()
+                    self._works()  # who has nothing to send would never find out that it can again
+                    on_message(message)
                 if loop.time() - added > REJOIN_S:
                     await layer.group_add(GROUP, channel)
                     added = loop.time()
