@@ -1,11 +1,12 @@
 # Needs only Python 3.11+, make and a package index. `make demo` is the place to start.
 PYTHON ?= python3
 PORT ?= 8000
+SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo screenshots serve test test-long bench lint
+.PHONY: setup demo screenshots serve test test-long soak bench lint
 
 setup: $(STAMP)
 
@@ -35,6 +36,10 @@ test: $(STAMP)
 
 test-long: $(STAMP)
 	CALLBOARD_LONG=1 $(BIN)/python -m pytest
+
+# Real processes under load and faults; every screen must be right whenever it is calm. History in var/soak/.
+soak: $(STAMP)
+	$(BIN)/python -m tests.soak --seconds $(SECONDS)
 
 # On a quiet machine: it shares its cores with the server, the simulator and two screens. JSON in var/bench/.
 bench: $(STAMP)

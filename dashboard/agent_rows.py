@@ -37,8 +37,11 @@ class AgentView(msgspec.Struct, frozen=True):
 
 
 def agent_parts(feeds: Feeds, seen: list[tuple[Card, LiveCall]], audience: Audience) -> dict[str, str]:
-    """Element id -> HTML, by name: an agent's place does not change when their state does."""
-    parts = {}
+    """Element id -> HTML, by name over all accounts: an agent's place does not change when their state does.
+
+    In the order in which the page puts them (`data-key`), so that a page that was there and a fresh one are alike.
+    """
+    placed = []
     for card, board, _health in feeds:
         if board is not None and board.agents:
             live = _calls_by_agent(live for of, live in seen if of.pk == card.pk)
@@ -46,8 +49,13 @@ def agent_parts(feeds: Feeds, seen: list[tuple[Card, LiveCall]], audience: Audie
                               if audience.scope.covers(card.pk, key))
             for presence in agents.seen(board.agents, live, scope):
                 ref = agents.agent_ref(card.pk, presence.key)
-                parts[f"a-{ref}"] = _agent_html(card.name, ref, presence, audience.language)
-    return parts
+                html = _agent_html(card.name, ref, presence, audience.language)
+                placed.append((_sort_key(presence.name, ref), f"a-{ref}", html))
+    return {name: html for _key, name, html in sorted(placed)}
+
+
+def _sort_key(name: str, ref: str) -> str:
+    return f"{name.casefold()}-{ref}"
 
 
 def _calls_by_agent(calls: Iterable[LiveCall]) -> dict[str, tuple[Call, int, bool]]:
@@ -72,7 +80,7 @@ def _agent_html(account: str, ref: str, presence: agents.Presence, language: str
         at_least=presence.at_least, state=call.state.value if call else "none",
         label=STATES[call.state][1] if call else NO_CALL,
         caller=shown_number(call.caller, LAST_DIGITS) if call else "",
-        sort_key=f"{presence.name.casefold()}-{ref}",
+        sort_key=_sort_key(presence.name, ref),
     )
     with translation.override(language):
         return get_template("dashboard/_agent.html").render({"agent": view}).strip()

@@ -74,6 +74,7 @@ class Layer:
                     finished, receiving = receiving, None
                     message = finished.result()
                     self.received += 1
+                    self._works()  # who has nothing to send would never find out that it can again
                     if message.get("type") == ECHO:
                         owed = False
                     else:

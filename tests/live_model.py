@@ -44,6 +44,7 @@ class Process:
         self.world, self.name = world, name
         self.dead = self.frozen = False
         self.stopping: asyncio.Task[None] | None = None
+        self.positions: dict[int, tuple[int, int]] = {}
         self.loop = ModelLoop(world.clock)
         self.loop.process = self
         source = Mirror()
@@ -64,6 +65,13 @@ class Process:
         if not self.dead:
             self.station.ring()
 
+    def looks(self) -> None:
+        """Its boards only ever become newer."""
+        for pk, board in self.station.mirror.boards.items():
+            if board.position < self.positions.get(pk, (0, 0)):
+                self.world.wrong(f"{self.name}: the board went back: {self.positions[pk]} -> {board.position}")
+            self.positions[pk] = board.position
+
     def kill(self) -> None:
         """It ends between two instructions: nothing of what it still does reaches anybody."""
         self.dead = True
@@ -81,7 +89,10 @@ class Process:
 
 
 class World:
-    """One story. `paint(process, viewer)`: the page's HTML at load, for those who want to show it in a browser."""
+    """One story. `paint(mirror, viewer)`: the page's HTML at load, for those who want to show it in a browser.
+
+    `fresh`: that HTML at the end, by session; `oracle`: the mirror it comes from, which knows all there is to know.
+    """
 
     def __init__(self, cast: Cast, seed: int, paint: Callable[..., str] | None = None) -> None:
         self.cast, self.chance, self.paint = cast, random.Random(seed), paint
@@ -98,6 +109,8 @@ class World:
         self.audiences: dict[str, Audience] = {}  # of every stream there ever was
         self.found: list[str] = []
         self.deaths = 0
+        self.oracle = Mirror()
+        self.fresh: dict[str, str] = {}
         self.clicks = Clicks(self)
         self.took_s = 0.0  # from the first good list after the last fault till every screen was right
 
@@ -228,6 +241,8 @@ class World:
             if self.clock.ms > began + HEALED_S * 1000:
                 raise Wrong(f"{HEALED_S} s after the last fault: {different[0]}")
         self.took_s = (self.clock.ms - began) / 1000
+        if self.paint is not None:
+            self.fresh = {key: self.paint(self.oracle, viewer) for key, viewer in viewers.items()}
 
     def _is_itself(self, healed: int) -> bool:
         """There is a new good list of each account, and every screen has a socket."""
@@ -239,6 +254,7 @@ class World:
     def differences(self, viewers: dict[str, Viewer]) -> list[str]:
         """Of the first screen that has any. `viewers`: by session."""
         oracle, found = Mirror(), list[str]()
+        self.oracle = oracle
         oracle.take(read_news({}, 0))
         for number, account in self.cast.accounts.items():
             leading = self.leader(account)

@@ -17,6 +17,8 @@ SLACK_MS, MIN_LATE_MS, NO_DELAY_MS = 3000, 5000, 30_000
 SLOW = {1013: 5000, 4408: 15_000}
 STOP = (4401, 4403)
 NEVER = -(10**15)
+VOID = frozenset({"meta", "link", "input", "br", "img"})
+PLACES = frozenset({"kpis", "feeds", "banners", "rows", "agents"})  # where the elements of frames stand in a page
 
 
 class Node(NamedTuple):
@@ -41,6 +43,8 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._open.append((tag, tuple(sorted((name, value or "") for name, value in attrs)), []))
+        if tag in VOID:
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
         opened, attributes, children = self._open.pop()
@@ -58,6 +62,28 @@ class _Reader(HTMLParser):
 def elements(html: str) -> tuple[Node, ...]:
     """The top elements of a frame's HTML."""
     return tuple(node for node in _Reader(html).top if isinstance(node, Node))
+
+
+def of_page(html: str) -> dict[str, Node]:
+    """By id: the elements of a whole page that frames bring up to date."""
+    found: dict[str, Node] = {}
+    left = list(_Reader(html).top)
+    while left:
+        node = left.pop()
+        if isinstance(node, Node):
+            inside = [child for child in node.children if isinstance(child, Node)]
+            if node.get("id") in PLACES:
+                found |= {child.get("id"): child for child in inside}
+            else:
+                left += inside
+    return found
+
+
+def untimed(node: Node) -> Node:
+    """Without the texts that tick."""
+    ticks = {"data-since", "data-age"} & {name for name, _value in node.attributes}
+    children = () if ticks else tuple(untimed(child) if isinstance(child, Node) else child for child in node.children)
+    return node._replace(children=children)
 
 
 def is_row(node: Node) -> bool:

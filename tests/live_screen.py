@@ -15,7 +15,7 @@ from dashboard.frames import picture
 from dashboard.member import REVOKED, Member
 from dashboard.wall import wall_picture
 from tests.live_page import Script
-from tests.live_upstream import canary
+from tests.live_upstream import allowed, canary
 
 DRAW = {WALL: wall_picture}
 CONNECTS_MS = 40
@@ -48,7 +48,7 @@ class Screen:
         """Opens the page at a process of the site, as its browser would, and its socket a moment later."""
         process = self.world.balanced()
         viewer = self.authorise()
-        self.painted = self.world.paint(process, viewer) if self.world.paint else ""
+        self.painted = self.world.paint(process.station.mirror, viewer) if self.world.paint else ""
         self.loaded = self.clock.ms
         self.page = Script(drawn(process.station.mirror, viewer, self.clock.ms), self.clock.ms)
         self.clock.after(1000, self._second)
@@ -90,6 +90,7 @@ class Screen:
 
     def _leaves(self) -> None:
         member, process, self.member = self.member, self.process, None
+        self._inbox.clear()
         if member is not None and not process.dead:
             process.do(lambda: process.station.hub.leave(member))
 
@@ -178,15 +179,15 @@ class Screen:
         stream, seq = message["stream"], message["seq"]
         if seq < self.numbers.get(stream, 0):
             self.world.wrong(f"{self.name}: a number went back: {stream} {self.numbers[stream]} -> {seq}")
-        if message.get("html") and not message["full"] and message["prev"] >= seq:
-            self.world.wrong(f"{self.name}: a frame without a number of its own: {message['prev']} -> {seq}")
+        if "html" in message and not message["full"] and seq <= self.numbers.get(stream, 0):
+            self.world.wrong(f"{self.name}: a frame without a number of its own: {stream} {seq}")
         self.numbers[stream] = seq
         self.frames += 1
         self._check_rights(text, self.world.audiences[stream])
 
     def _check_rights(self, text: str, audience: Audience) -> None:
         for account, queue in self.world.queues():
-            if not audience.scope.covers(account, queue) and canary(queue) in text:
+            if not allowed(audience.scope, account, queue) and canary(queue) in text:
                 self.world.wrong(f"{self.name} was sent a call of queue {queue!r}, which is not theirs")
         if not audience.full_numbers and "+9198" in text:
             self.world.wrong(f"{self.name} was sent a full number")
@@ -194,6 +195,8 @@ class Screen:
     def _watch(self) -> None:
         """What it shows as fresh is what a list said, and no older than it may be."""
         now = self.clock.ms
+        if self.process is not None:
+            self.process.looks()
         for pk in self.page.claims_fresh(now):
             asof = self.page.heard_of[pk]
             limit = self.page.late_after_ms(pk) + 3000 + 1500

@@ -122,13 +122,18 @@ class Client:
         """Nothing is kept open."""
 
 
+def allowed(scope: Scope, account: int, queue: str) -> bool:
+    """Whether a call of this queue may be seen, decided apart from `Scope.covers`, which is what is tested."""
+    return scope.everything or account in scope.whole or (queue != "" and (account, queue) in scope.queues)
+
+
 Signature = frozenset[tuple[str, str]]
 
 
 def signature(board: Board, scope: Scope) -> Signature:
     """What a screen's rows say of a board, in short: each row's place in the list and its agent."""
     return frozenset((sort_key(live, call_ref(board.account, live.call)), live.call.agent_name or "–")
-                     for live in board.calls.values() if scope.covers(board.account, live.call.queue_key))
+                     for live in board.calls.values() if allowed(scope, board.account, live.call.queue_key))
 
 
 class Heard:

@@ -2,11 +2,13 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.access import Audience, Scope
+from dashboard.agents import Queueing, SeenAgent
 from dashboard.board import Board, Feed, LiveCall
 from dashboard.frames import Frame, Picture, change, everything, picture
 from dashboard.mirror import Card, Mirror
@@ -164,6 +166,19 @@ def test_numbers_count_only_what_the_audience_may_see() -> None:
     mirror = mirror_of(board(*CALLS))
     assert kpi(shown(mirror, SALES), "waiting") == kpi(shown(mirror, SALES), "live") == ("yes", "1")
     assert kpi(shown(mirror, WHOLE_NORTHGATE), "waiting") == ("yes", "3")
+
+
+def test_agents_of_several_accounts_stand_by_name_as_the_page_puts_them() -> None:
+    def known(name: str) -> dict[str, SeenAgent]:
+        return {name: SeenAgent(name, {"302": Queueing("Sales", NOW)})}
+
+    boards = [msgspec.structs.replace(board(account=pk), agents=known("Asha") | known(name))
+              for pk, name in ((1, "Zara"), (2, "Ben"))]
+    parts = shown(mirror_of(*boards, cards=(NORTHGATE, SOUTHGATE))).parts
+    agents = [html for name, html in parts.items() if name.startswith("a-")]
+    assert [re.findall(r"<b>(\w+)</b>", html)[0] for html in agents] == ["Asha", "Asha", "Ben", "Zara"]
+    keys = [re.findall(r'data-key="([^"]*)"', html)[0] for html in agents]
+    assert keys == sorted(keys)
 
 
 def test_a_foreign_accounts_feed_is_not_there() -> None:

@@ -211,6 +211,21 @@ async def test_a_process_that_only_listens_knows_when_the_layer_is_back(
     assert (receiver.layer.reachable, receiver.layer.failures) == (True, 1)
 
 
+async def test_a_process_whose_only_message_was_lost_knows_by_what_it_hears_that_the_layer_is_back(
+    monkeypatch: pytest.MonkeyPatch, inbox: Callable[[], Inbox]
+) -> None:
+    """It leads no account: after the one bell that failed it may have nothing to send for hours."""
+    fake = use(monkeypatch, Fake(0))
+    receiver = inbox()
+    await receiver.subscribed(Layer())
+    fake.failures = 1
+    assert not await receiver.layer.send({"type": "bell"})
+    assert not receiver.layer.reachable
+    await Layer().send({"type": "beat"})
+    await receiver.next("beat")
+    assert receiver.layer.reachable
+
+
 async def test_a_handler_that_fails_does_not_end_the_receiving(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
