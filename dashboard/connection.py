@@ -3,9 +3,10 @@
 With `dashboard/server.py` the only module that leans on insides of daphne, autobahn and Twisted.
 """
 
-import daphne.server  # noqa: F401  # isort: skip - installs the reactor before anything imports Twisted's
+import daphne.server  # isort: skip - installs the reactor before anything imports Twisted's
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from autobahn.websocket.types import ConnectionDeny
@@ -26,6 +27,18 @@ BODY_LIMIT = 3 * 1024 * 1024  # an inspected list travels in a form; nothing els
 UNSENT_LIMIT = 4 * 1024 * 1024  # a full board of 5,000 calls; the next frame waits until the last has left
 EARLY_BYTES = 4096  # said before the handshake is over
 CLOSING_S, CUT_S = 5, 1  # for the answer to a close frame; to one that says too slow or too much
+
+
+class SteadyClock:
+    """daphne measures every limit with the wall clock, as `time.time()`. When that was set forward by an hour, 503 was
+    written into requests under way, and into sockets that had just opened."""
+
+    time = staticmethod(time.monotonic)
+
+
+def steady() -> None:
+    for module in (daphne.server, daphne.http_protocol, daphne.ws_protocol):
+        module.time = SteadyClock
 
 
 class BoardRequest(WebRequest):  # type: ignore[misc]

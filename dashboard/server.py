@@ -25,7 +25,7 @@ from twisted.logger import (
     globalLogPublisher,
 )
 
-from dashboard.connection import CLOSING_S, BoardProtocol, limited
+from dashboard.connection import CLOSING_S, BoardProtocol, limited, steady
 from dashboard.member import RESTART
 from dashboard.station import Station
 
@@ -59,6 +59,7 @@ class BoardServer(Server):  # type: ignore[misc]
 
     def __init__(self, application: Any, endpoints: list[str], station: Station,
                  on_listening: Callable[[], None] = lambda: None) -> None:
+        steady()
         self.station, self.on_listening = station, on_listening
         self.handshakes = 0
         self.ports: list[Any] = []

@@ -247,6 +247,12 @@ def test_serve_does_not_listen_publicly_on_keys_it_made_itself(installed: Path) 
 
 
 @pytest.mark.processes
+def test_serve_says_so_when_it_may_not_open_as_many_files_as_it_may_have_sockets(installed: Path) -> None:
+    said = refused(installed, "--port", str(free_port()), CALLBOARD_MAX_SOCKETS="900000000")
+    assert "lower CALLBOARD_MAX_SOCKETS" in said
+
+
+@pytest.mark.processes
 def test_a_second_process_without_redis_refuses_and_the_first_goes_on(
     polled: Path, upstream: tuple[Peer, Upstream]
 ) -> None:

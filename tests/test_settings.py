@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings as configured
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import connection, transaction
 from pytest_django import Settings
 
 from config.checks import refuse_half_configured
-from config.keys import kept_key, new_field_key, new_secret_key
+from config.keys import given_number, kept_key, new_field_key, new_secret_key
 from tests.processes import MANAGE, ROOT, environment
 
 PRODUCTION = {
@@ -30,6 +31,20 @@ def reasons(host: str) -> str:
     with pytest.raises(CommandError) as refused:
         refuse_half_configured(host)
     return str(refused.value)
+
+
+# ── numbers ────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(("text", "number"), [("", 2000), (" 12 ", 12), ("1", 1)])
+def test_a_number_may_be_given(monkeypatch: pytest.MonkeyPatch, text: str, number: int) -> None:
+    monkeypatch.setenv("CALLBOARD_MAX_SOCKETS", text)
+    assert given_number("CALLBOARD_MAX_SOCKETS", 2000) == number
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "²", "9" * 20])
+def test_what_is_no_number_above_zero_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("CALLBOARD_MAX_SOCKETS", text)
+    with pytest.raises(ImproperlyConfigured, match="CALLBOARD_MAX_SOCKETS must be a whole number above zero"):
+        given_number("CALLBOARD_MAX_SOCKETS", 2000)
 
 
 # ── half-configured ────────────────────────────────────────────────────────────────────────────────

@@ -234,12 +234,15 @@ def test_a_leader_that_slept_through_its_successor_turns_no_screen_back(
 def test_a_clock_that_jumps_an_hour_signs_nobody_out_and_closes_nothing(data: Path, loop: Beside) -> None:
     clock = data / "clock"
     clock.write_text("0")
-    server = OddSite(data, None, ODD="clock,hasty", CLOCK=str(clock))
+    server = OddSite(data, None, ODD="clock,hasty,slow", CLOCK=str(clock))
     with running(server):
-        tabs = opened(loop, *(Tab(server.port, cookie) for cookie in crowd(data, 3)))
+        slow, *cookies = crowd(data, 4)
+        tabs = opened(loop, *(Tab(server.port, cookie) for cookie in cookies))
         for off_s in (HOUR_S, -HOUR_S):
+            under_way = asyncio.run_coroutine_threadsafe(page(server.port, slow), loop.loop)
             clock.write_text(str(off_s))
             jumped = time.time()
+            under_way.result(20)  # no early timeout: answered with 200
 
             def lists_are_new(off_s: int = off_s, jumped: float = jumped) -> bool:
                 newest = [min(at or 0 for at in tab.streams[-1][2].values()) / 1000 - off_s for tab in tabs]

@@ -9,7 +9,7 @@ import * as frames from "./frames.js";
 import * as notices from "./notices.js";
 import {element} from "./words.js";
 
-const SILENCE_MS = 25000; // the server ticks every 10 s
+const SILENCE_MS = 24000; // looked at every second; the server ticks every 10 s
 const SHORT_MS = 10000; // a connection that did not live this long counts as a failure
 const LONGEST_MS = 7500; // between two tries: at most 12 a minute, and back soon after an outage of any length
 const GRACE_MS = 3000; // a restart is over in less; no need to alarm anybody
