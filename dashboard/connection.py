@@ -26,7 +26,7 @@ HANDSHAKES = 50
 BODY_LIMIT = 3 * 1024 * 1024  # an inspected list travels in a form; nothing else comes near
 UNSENT_LIMIT = 4 * 1024 * 1024  # a full board of 5,000 calls; the next frame waits until the last has left
 EARLY_BYTES = 4096  # said before the handshake is over
-CLOSING_S, CUT_S = 5, 1  # for the answer to a close frame; to one that says too slow or too much
+CLOSING_S, CUT_S = 5, 1  # for the answer to a close frame; from who does not read
 
 
 class SteadyClock:
@@ -100,7 +100,7 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
         # autobahn's sendClose takes 1000 and 3000-4999 only; 1012 and 1013 would arrive as 1011.
         if self.state == self.STATE_OPEN:
-            self.closeHandshakeTimeout = CUT_S if self.deaf or code == TOO_SLOW else CLOSING_S
+            self.closeHandshakeTimeout = CUT_S if code == TOO_SLOW else CLOSING_S
             self.sendCloseFrame(code=code or 1000)
 
     def serverSend(self, content: Any, binary: bool = False) -> None:  # noqa: N802

@@ -185,6 +185,7 @@ async def flood(port: int, cookies: str, frames: Iterator[bytes], count: int = 1
         if number % 200 == 0:
             try:
                 await wire.writer.drain()
+                await asyncio.sleep(0)  # reads, too: what it is told
             except OSError:
                 break
     return await ending
