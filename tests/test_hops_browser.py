@@ -56,9 +56,10 @@ def test_a_deepcall_that_falls_silent_is_named_with_the_time_and_its_numbers_age
 ) -> None:
     all_is_well(asha)
     upstream.process.send_signal(signal.SIGSTOP)
-    names(asha, "deepcall", r"Northgate: DeepCall has sent no list since \d\d:\d\d")
-    names(asha, "deepcall", r"Northgate: DeepCall is not answering since \d\d:\d\d \(No answer within 5 s\)")
-    upstream.process.send_signal(signal.SIGCONT)
+    try:
+        names(asha, "deepcall", r"Northgate: DeepCall is not answering since \d\d:\d\d \(No answer within 5 s\)")
+    finally:
+        upstream.process.send_signal(signal.SIGCONT)
     all_is_well(asha)
 
 
