@@ -5,6 +5,7 @@
 Every line passes the same redaction, whatever logger it comes from: docs/decisions/011-metrics-and-logs.md.
 """
 
+import errno
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from config.redaction import clean
 LINE_LIMIT = 16 * 1024
 MESSAGE_LIMIT, EXCEPTION_LIMIT = 4000, 8000
 FORMATS = ("json", "line")
+NOBODY_READS = {errno.EPIPE, errno.EBADF}  # for good; a disk that is full may have room again
 
 logger = logging.getLogger("callboard")
 
@@ -110,8 +112,11 @@ class Stderr(logging.StreamHandler):  # type: ignore[type-arg]
             lost = logging.LogRecord("callboard", logging.ERROR, "", 0, "a line of %s was lost: %s",
                                      (record.name, kind.__name__ if kind else "?"), None)
             self.stream.write(self.format(lost) + self.terminator)
-        except (OSError, ValueError):  # stderr itself is gone: there is nobody left to tell
-            self.setStream(open_nothing())
+        except OSError as error:
+            if error.errno in NOBODY_READS:
+                self.stream = open_nothing()  # not setStream(): it would flush the old one
+        except ValueError:  # closed
+            self.stream = open_nothing()
 
 
 def open_nothing() -> Any:

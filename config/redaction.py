@@ -9,8 +9,8 @@ import re
 HIDDEN = "•••"
 READ = 32_000  # characters that are looked at; what comes after is cut unread
 
-_NAMES = (r"ssid|token|api_?key|password\d?|passwd|secret\w{0,20}|sessionid|session_?key"
-          r"|field_?keys?")
+_NAMES = (r"ssid|token|api_?key|password\d?|passwd|secret\w{0,20}"
+          r"|(?:__host-)?session(?:id|_?key)?|(?:__host-)?csrftoken|field_?keys?")
 _VALUE = r"""b?(?:"[^"\n]*"?|'[^'\n]*'?|[^\s,;&"'(){}\[\]<>]+)"""
 _HEADERS = r"(?:proxy-)?authorization|(?:set-)?cookie"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
@@ -22,7 +22,7 @@ SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
      rf"\1\2{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {HIDDEN}"),
     (re.compile(rf"""(?i)({_NAMES})(\\?["']?\s*(?:[:=]|%3D)\s*\\?)(?:{_VALUE})"""), rf"\1\2{HIDDEN}"),
-    (re.compile(r"""(://)[^\s/@"']+@"""), rf"\1{HIDDEN}@"),
+    (re.compile(r"""(://)[^\s"'<>]+@(?=[\w.\[-])"""), rf"\1{HIDDEN}@"),
     (re.compile(r"gAAAA[\w=-]{20,}"), HIDDEN),  # what is sealed
     (re.compile(r"(/wall/link/)[^\s\"'?#]+"), rf"\1{HIDDEN}"),
 )

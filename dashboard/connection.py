@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HANDSHAKES = 50
 BODY_LIMIT = 3 * 1024 * 1024  # an inspected list travels in a form; nothing else comes near
-UNSENT_LIMIT = 4 * 1024 * 1024  # a full board of 5,000 calls; the next frame waits until the last has left
+UNSENT_LIMIT = 4 * 1024 * 1024  # of what was sent before: a frame waits until the last has left (`drained`)
 EARLY_BYTES = 4096  # said before the handshake is over
 CLOSING_S, CUT_S = 5, 1  # for the answer to a close frame; from who does not read
 
@@ -107,12 +107,12 @@ class BoardProtocol(WebSocketProtocol):  # type: ignore[misc]
         # sendMessage applies the incoming size limit to what we send, and raises while a close is under way.
         if self.state == self.STATE_CONNECTING:
             self.serverAccept()
-        if self.state == self.STATE_OPEN:
+        if self.state == self.STATE_OPEN and unsent(self.transport) > UNSENT_LIMIT:
+            self.dropConnection(abort=True)
+        elif self.state == self.STATE_OPEN:
             payload = content if binary else content.encode()
             self.sendFrame(opcode=2 if binary else 1, payload=payload)
             sockets.frames, sockets.bytes = sockets.frames + 1, sockets.bytes + len(payload)
-            if unsent(self.transport) > UNSENT_LIMIT:
-                self.dropConnection(abort=True)
 
     # ── what comes in ──────────────────────────────────────────────────────────────────────────────
     def _dataReceived(self, data: bytes) -> None:  # noqa: N802

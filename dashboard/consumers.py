@@ -23,6 +23,7 @@ from dashboard.member import FULL, RESTART, REVOKED, SIGN_IN, Member
 from dashboard.offloop import Desk
 from dashboard.pairing import SOCKET_COOKIE, display_of, hashed, seen
 from dashboard.socket_log import SocketLog
+from dashboard.station import station
 
 MESSAGE_BYTES = 4096
 MESSAGES_PER_S = 5
@@ -58,9 +59,21 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             "websocket.receive": self.websocket_receive,
             "websocket.disconnect": self.websocket_disconnect,
         }
-        await handlers[message["type"]](message)
+        try:
+            await handlers[message["type"]](message)
+        except StopConsumer:
+            raise
+        except BaseException:  # no disconnect will follow, and a member that nobody removes would count for ever
+            self._part()
+            raise
+
+    def _part(self) -> None:
+        if self.member is not None:
+            hub.leave(self.member)
+            self.member = None
 
     async def connect(self) -> None:
+        judged = station.judged
         viewer = await self.authorise()
         if viewer is None and not strangers.take(self._address()):
             await self.close()  # before it is accepted: 403, and no socket to look after
@@ -70,8 +83,10 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(self.stranger if viewer is None else refusal)
             return
         self.member = Member(viewer, self.session_key(), self._send_text, self._close_with)
-        hub.join(self.member)
         self.log.opened(viewer.user_id)
+        hub.join(self.member)
+        if station.judged != judged:  # rights changed between reading and joining: nobody has judged this one
+            station.judge_again()
 
     async def authorise(self) -> Viewer | None:
         """The viewer as the database has them now. In threads of our own: handshakes do not queue behind requests."""
@@ -116,8 +131,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         # As the base class, without its hop through the database thread and its group clean-up: we have no groups.
-        if self.member is not None:
-            hub.leave(self.member)
+        self._part()
         self.log.ended(message.get("code"))
         raise StopConsumer
 

@@ -19,7 +19,7 @@ LIST_CODES = frozenset(code for endpoint, code in CODES if endpoint in (LIST, AN
 CLOSE_CODES = frozenset({1000, 1001, 1002, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 4401, 4403, 4408})
 
 
-class Tally(Generic[K]):
+class Counted(Generic[K]):
     """A count for each label, from any thread. `known` labels stand at 0 from the start: a rate needs a beginning."""
 
     def __init__(self, *known: K) -> None:
@@ -73,16 +73,16 @@ class Sockets:
 
     def __init__(self) -> None:
         self.frames = self.bytes = self.full = self.resyncs = self.messages = self.unknown_paths = self.busy = 0
-        self.closed = Tally(0, *sorted(CLOSE_CODES))
+        self.closed = Counted(0, *sorted(CLOSE_CODES))
 
 
 sockets = Sockets()
-polls = Tally[tuple[int, str]]()  # (account, result)
+polls = Counted[tuple[int, str]]()  # (account, result)
 poll_s: dict[int, Durations] = {}
-takeovers = Tally[str]()
-takeover_answers = Tally[int]()
+takeovers = Counted[str]()
+takeover_answers = Counted[int]()
 takeover_s = Durations(0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 15)
-requests = Tally("2xx", "3xx", "4xx", "5xx")
+requests = Counted("2xx", "3xx", "4xx", "5xx")
 
 
 @contextmanager

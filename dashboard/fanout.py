@@ -90,7 +90,8 @@ class Hub:
 
     @property
     def members(self) -> list[Member]:
-        return [member for stream in self.streams.values() for member in stream.members]
+        """Also from other threads: what the loop changes meanwhile is copied first."""
+        return [member for stream in list(self.streams.values()) for member in list(stream.members)]
 
     def wake(self) -> None:
         self._dirty.set()

@@ -1,4 +1,4 @@
-"""Counters that only grow: how a change in one process is noticed by all (read every 5 s, a doorbell beside)."""
+"""Counters that only grow: how a change in one process is noticed by all (read every 3 s, a doorbell beside)."""
 
 from django.db import connection
 from django.db.models import F

@@ -11,7 +11,7 @@ from dashboard.clock import now_ms
 from dashboard.mirror import mirror
 from dashboard.station import station
 
-READING_S = 20.0  # the database is read every 5 s; without it nobody hears of takeovers or of rights that changed
+READING_S = 20.0  # the database is read every 3 s; without it nobody hears of takeovers or of rights that changed
 
 
 @require_safe

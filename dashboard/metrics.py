@@ -56,7 +56,8 @@ def may_read(request: HttpRequest) -> bool:
 
 
 def _from_this_machine(request: HttpRequest) -> bool:
-    """Not what a proxy brings: through it the whole world comes from loopback, also if nobody told us of it."""
+    """Not what a proxy brings: through it the whole world comes from loopback. One that adds no header must be told
+    of (CALLBOARD_BEHIND_PROXY), as for everything else."""
     if settings.BEHIND_PROXY or any(request.headers.get(name) for name in FORWARDED):
         return False
     try:

@@ -71,6 +71,7 @@ class Mirror:
         self.generations: dict[str, int] = {}
         self.refused = 0  # boards offered under an older fence
         self._refs: dict[int, tuple[Board, dict[str, str]]] = {}
+        self._listens_since: float | None = None  # monotonic seconds: the first reading
         self._beat: dict[int, tuple[float, int]] = {}  # account -> last sign of life: monotonic seconds, epoch ms
 
     # ── what comes in ──────────────────────────────────────────────────────────────────────────────
@@ -114,6 +115,8 @@ class Mirror:
             held = self.boards.get(account)  # between two slow lists only its lease tells that its poller lives
             if found.fence is not None and (held is None or held.fence == found.fence):
                 self._alive(account)
+        if self._listens_since is None:
+            self._listens_since = time.monotonic()
         self.cards = news.cards
         for account in self.boards.keys() - news.cards.keys():
             del self.boards[account]
@@ -171,12 +174,17 @@ class Mirror:
             return Health("never", "poller" if silent else "")
         if silent and beat is not None:
             return Health("late", "poller", beat[1])
+        if silent and self._listened_long():  # a kept board whose poller was never heard
+            return Health("late", "poller", board.heard_at)
         if board.feed.health == "failing":
             return Health("failing", "deepcall", board.feed.since)
         age_ms = now - board.heard_at if board.heard_at is not None else 0
         if not -AHEAD_MS <= age_ms <= late_after_ms(in_force_s(card, board)):  # from the future: the clock was set back
             return Health("late", "poller" if silent else "deepcall", board.heard_at)
         return Health(board.feed.health, "", board.feed.since)
+
+    def _listened_long(self) -> bool:
+        return self._listens_since is not None and time.monotonic() - self._listens_since > SILENT_S
 
     def known(self) -> Iterator[tuple[Card, Board | None]]:
         for card in self.cards.values():

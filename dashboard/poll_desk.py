@@ -30,7 +30,7 @@ class PollDesk:
     async def update(self) -> None:
         accounts, saved = await self.desk.run(_enabled)
         for pk, (settings, task) in list(self._running.items()):
-            if pk not in accounts or settings != _settings(accounts[pk]):
+            if pk not in accounts or settings != _settings(accounts[pk]) or task.done():
                 del self._running[pk]
                 await _ended(task)
         for pk, account in accounts.items():

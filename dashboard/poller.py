@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -60,6 +60,10 @@ class LeaseLost(Exception):
     """Another process polls now, or we could not prove in time that we still may."""
 
 
+class LeaseLent(LeaseLost):
+    """An administrator asks for a list of their own."""
+
+
 class Poller:
     """Polls one account while it holds the lease. `board` is the newest one, published or not.
 
@@ -78,6 +82,8 @@ class Poller:
         self.good_until = 0.0  # monotonic seconds; past it nothing may be asked or published
         self._jitter = 1.0
         self._question: asyncio.Timeout | None = None  # the list in flight
+        self._asked_nothing = asyncio.Event()
+        self._asked_nothing.set()
         self._changes = Bound(CHANGES)
         self._said = SaidOnce(logger, f"poller {account.name}")
         self._saved_at = self._saved_interval_s = 0.0
@@ -94,15 +100,19 @@ class Poller:
                     continue
                 try:
                     await self._lead()
+                except LeaseLent:
+                    logger.info("poller %s: lends the lease, fence %s", self.account.name, self.board.fence)
+                    await self.stop()
                 except LeaseLost:
                     logger.warning("poller %s: lost the lease, fence %s", self.account.name, self.board.fence)
-                    await self.stop()  # should it be ours still, somebody wants it
+                    await self.stop()  # should it be ours still
         finally:
             if self.client is not None:
                 await self.client.aclose()
 
     async def stop(self) -> None:
         """Keeps the newest board and lets the next holder begin at once. Never raises: it runs while cancelled."""
+        self.good_until = 0.0
         if not self.board.fence:
             return
         for work, args in ((save_board, (self.board, self.account)),
@@ -176,6 +186,7 @@ class Poller:
     async def _list(self) -> Listing:
         """Raises QueueApiError, also for settings that cannot be used: then the feed says so. Raises LeaseLost when
         the lease runs out first: who has it next may ask from that moment."""
+        self._asked_nothing.clear()
         try:
             async with asyncio.timeout(self.good_until - time.monotonic()) as self._question:
                 return await self._ask()
@@ -183,6 +194,7 @@ class Poller:
             raise LeaseLost from error
         finally:
             self._question = None
+            self._asked_nothing.set()
 
     async def _ask(self) -> Listing:
         if self.client is None:
@@ -252,7 +264,7 @@ class Poller:
             asked = time.monotonic()
             try:
                 if not await self.desk.run(lease.renew, self.lease_name, self.holder, self.board.fence, self.report()):
-                    raise LeaseLost
+                    await self._let_go()
                 self._extend(asked + lease.TTL_S)
                 self._said.works("renew the lease")
             except LeaseLost:
@@ -262,6 +274,14 @@ class Poller:
             self._still_leading()
             await self.publish(self.board, False)
             await self._move_takeovers(age, self.account.pk)
+
+    async def _let_go(self) -> NoReturn:
+        """Somebody wants the lease, or has it. DeepCall may still be at work on our list: whoever wants it waits."""
+        lent = time.monotonic() < self.good_until
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self.good_until - time.monotonic())):
+                await self._asked_nothing.wait()
+        raise LeaseLent if lent else LeaseLost
 
     def _extend(self, good_until: float) -> None:
         self.good_until = good_until

@@ -58,6 +58,8 @@ class Station:
         self._bell = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
         self._config_seen = -1
+        self.judged = 0  # how often the rights of all sockets were read again
+        self._again = False
         self._swept_at = 0.0
         self._told: set[int] = set()  # accounts that the other processes were told are watched here
         self._told_at = 0.0
@@ -206,7 +208,8 @@ class Station:
             changed = self.mirror.generations.get(CONFIG, 0) != self._config_seen
             if changed and not self.draining:
                 await self.polls.update()
-            await self._judge(changed)
+            again, self._again = self._again, False
+            await self._judge(changed or again)
             if changed or time.monotonic() - self._swept_at >= SWEEP_S:
                 await self._sweep()
             self._config_seen = self.mirror.generations.get(CONFIG, 0)
@@ -215,7 +218,13 @@ class Station:
         except Exception as error:  # noqa: BLE001 - the database is away: boards go on, the next reading catches up
             self.said.failed("read the database", f"{type(error).__name__}: {error}")
 
+    def judge_again(self) -> None:
+        """A socket joined with rights that may be of before the last change. On the server's loop."""
+        self._again = True
+        self._bell.set()
+
     async def _judge(self, rights_too: bool) -> None:
+        self.judged += rights_too
         holders, languages = sessions.holders_of(self.hub)
         if holders:
             sessions.carry_out(self.hub, await self.desk.run(sessions.judge, holders, languages, rights_too))
@@ -226,10 +235,6 @@ class Station:
             self.ring()
         if walls := sessions.walls_of(self.hub):
             sessions.carry_out_walls(self.hub, await self.desk.run(sessions.judge_walls, walls))
-
-    async def alone(self) -> dict[str, float]:
-        """Leases of other processes that are still running: on the in-memory layer they must not be."""
-        return await self.desk.run(lease.held_by_others, self.holder)
 
 
 station = Station(mirror, hub)

@@ -1,7 +1,7 @@
 """Who looks at which account's numbers: screens of this process, pages it served, and what other processes say.
 
     socket joins, page is loaded ──> Watch ──> the poller here remeasures its pause
-                                       └─"watching" on the layer, every 5 s while it lasts─> Watch of the others
+                                       └─"watching" on the layer, every few s while it lasts─> Watch of the others
                                        └─Lease.watched_until, for a layer that says nothing──┘
 
 Nothing says that somebody left: what is not said again runs out.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dashboard.access import Scope
 
 LOOKED_S = 30.0  # a page without a socket counts for so long after it was served
-TOLD_S = 12.0  # another process says so every 5 s; two messages may be lost
+TOLD_S = 12.0  # another process says so with each reading; two messages may be lost
 NOTED_S, NOTE_EVERY_S = 20.0, 10.0
 
 

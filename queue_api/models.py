@@ -56,7 +56,7 @@ class Account(models.Model):
     )
     idle_interval_s = models.FloatField(
         _("poll interval while nobody watches, seconds"), null=True, blank=True,
-        validators=[MinValueValidator(0.5), MaxValueValidator(60)],
+        validators=[MinValueValidator(0.5), MaxValueValidator(30)],
         help_text=_("Without live calls, too; with calls it is half of it. A page that is opened ends it at once. "
                     "Empty: five times the poll interval, at most 10 seconds."),
     )

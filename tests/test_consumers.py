@@ -14,11 +14,12 @@ from django.db.backends.utils import CursorWrapper
 from django.test import Client
 
 from config.asgi import build
-from dashboard.access import Audience, Scope
-from dashboard.consumers import BURST, SOCKETS_PER_PERSON
+from dashboard.access import Audience, Scope, Viewer
+from dashboard.consumers import BURST, SOCKETS_PER_PERSON, BoardConsumer
 from dashboard.fanout import hub
 from dashboard.mirror import Card, News, mirror
 from dashboard.models import Queue, Seat
+from dashboard.station import station
 from queue_api.models import Account
 from tests.conftest import person
 from tests.makers import NUMBER, Screen, board, call
@@ -259,3 +260,35 @@ async def test_two_people_of_one_audience_share_a_stream_and_another_right_makes
     assert "<button" not in messages[2]["html"]
     scope = Scope(queues=frozenset({(sales.account_id, "302")}))
     assert set(hub.streams) == {Audience(scope=scope, may_take_over=True), Audience(scope=scope)}
+
+
+async def test_a_socket_whose_consumer_fails_leaves_no_member_behind(
+    cookie: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = Socket(cookie)
+    assert await socket.opens()
+    await socket.message()
+    monkeypatch.setattr(hub, "acknowledge", lambda *_args: 1 / 0)
+    await socket.say('{"ack": 1}')
+    with pytest.raises(ZeroDivisionError):
+        await socket.wire.receive_output(timeout=5)
+    assert hub.members == []
+
+
+async def test_rights_that_changed_during_the_handshake_are_judged_again(
+    cookie: str, sockets: Callable[..., Socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(station, "judge_again", lambda: asked.append(True))
+    authorise = BoardConsumer.authorise
+
+    async def meanwhile(self: BoardConsumer) -> Viewer | None:
+        viewer = await authorise(self)
+        await station._judge(rights_too=True)
+        return viewer
+
+    assert await sockets(cookie).opens()
+    assert asked == []
+    monkeypatch.setattr(BoardConsumer, "authorise", meanwhile)
+    assert await sockets(cookie).opens()
+    assert asked == [True]

@@ -1,5 +1,6 @@
 """One event, one line: as JSON that always parses, whatever is logged by whomever, or as text for a terminal."""
 
+import errno
 import io
 import json
 import logging
@@ -212,3 +213,46 @@ def test_what_nobody_caught_is_a_line_as_well(server: io.StringIO) -> None:
     assert "in a thread •••210" in in_thread["exception"]
     assert (at_end["level"], "at the end •••210" in at_end["exception"]) == ("CRITICAL", True)
     assert (warned["logger"], "old •••210" in warned["message"]) == ("py.warnings", True)
+
+
+class Pipe(io.StringIO):
+    """A stream that refuses what it is given while `error` is set; flushing what it holds fails, too."""
+
+    error: OSError | None = None
+
+    def write(self, text: str) -> int:
+        if self.error:
+            raise self.error
+        return super().write(text)
+
+    def flush(self) -> None:
+        if self.error:
+            raise self.error
+
+
+def on_pipe() -> tuple[logging.Logger, Pipe]:
+    pipe = Pipe()
+    logger, handler = logging.Logger("tests.pipe"), Stderr(pipe)
+    handler.setFormatter(Json())
+    logger.addHandler(handler)
+    return logger, pipe
+
+
+def test_when_nobody_reads_the_log_any_more_what_is_logged_raises_nothing() -> None:
+    logger, pipe = on_pipe()
+    pipe.error = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    logger.warning("one")
+    logger.warning("two")
+    (handler,) = logger.handlers
+    assert isinstance(handler, Stderr)
+    assert handler.stream is not pipe
+    handler.stream.close()
+
+
+def test_a_disk_that_was_full_for_a_moment_costs_the_lines_of_that_moment_alone() -> None:
+    logger, pipe = on_pipe()
+    pipe.error = OSError(errno.ENOSPC, "No space left on device")
+    logger.warning("lost")
+    pipe.error = None
+    logger.warning("kept")
+    assert json.loads(pipe.getvalue().splitlines()[-1])["message"] == "kept"

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from dashboard import counts
 from dashboard.clock import now_ms
-from dashboard.counts import Durations, Tally, poll_result, polled
+from dashboard.counts import Counted, Durations, poll_result, polled
 from dashboard.mirror import Card, News, mirror
 from dashboard.models import Queue
 from dashboard.refs import call_ref
@@ -209,6 +209,6 @@ def test_durations_fall_into_the_bucket_that_still_holds_them() -> None:
 
 
 def test_a_tally_begins_at_zero_for_what_is_known() -> None:
-    tally = Tally("2xx")
+    tally = Counted("2xx")
     tally.add("5xx")
     assert tally.all() == [("2xx", 0), ("5xx", 1)]

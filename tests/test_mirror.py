@@ -1,5 +1,6 @@
 """What a process knows: the newest board per account and the takeovers on it, whatever way the news came."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +170,17 @@ def test_an_old_board_read_at_start_is_late_and_the_poller_is_named(clock: Clock
     mirror = Mirror()
     mirror.take(news(board()))
     assert mirror.health(NORTHGATE, NOW + 3_600_000) == Health("late", "poller", NOW, blank=True)
+
+
+@pytest.mark.parametrize("health", ["fresh", "failing"])
+def test_a_kept_board_whose_poller_is_never_heard_is_late_however_slowly_it_was_polled(
+    clock: Clock, health: str
+) -> None:
+    mirror = Mirror()
+    mirror.take(news(msgspec.structs.replace(board(health=health), interval_s=30.0)))
+    assert mirror.health(NORTHGATE, NOW + 5000).hop != "poller"
+    clock.now += SILENT_S + 1
+    assert mirror.health(NORTHGATE, NOW + 16_000) == Health("late", "poller", NOW)
 
 
 @pytest.mark.parametrize("health", ["fresh", "failing", "incomplete"])

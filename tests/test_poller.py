@@ -20,7 +20,7 @@ from dashboard.models import BoardSnapshot, Lease, Queue
 from dashboard.offloop import Desk
 from dashboard.pace import OPEN_INTERVAL_S, Trouble, Why
 from dashboard.poll_desk import PollDesk
-from dashboard.poller import LeaseLost, Poller
+from dashboard.poller import LeaseLent, LeaseLost, Poller
 from dashboard.said_once import Bound
 from dashboard.snapshots import load_board, save_board
 from dashboard.words import feed_trouble
@@ -491,6 +491,27 @@ async def test_renewing_beats_also_while_deepcall_is_silent(monkeypatch: pytest.
     assert press.published[0] == (Board(account=1, fence=5), False)
 
 
+async def test_a_lease_that_somebody_wants_is_lent_when_the_list_that_is_asked_for_has_come() -> None:
+    coming = asyncio.Event()
+
+    class Slow(DeepCall):
+        async def list_calls(self) -> Listing:
+            listed = await super().list_calls()
+            await coming.wait()
+            return listed
+
+    poller, press = leading(Slow(listing(call("a"))))
+    asking = asyncio.ensure_future(poller.poll_once())
+    lending = asyncio.ensure_future(poller._let_go())
+    await asyncio.sleep(0.05)
+    assert not lending.done()  # DeepCall is at work on our list: another one beside it would be answered 1501
+    coming.set()
+    with pytest.raises(LeaseLent):
+        await soon(lending)
+    await soon(asking)
+    assert set(press.last.calls) == {"a"}
+
+
 async def test_a_database_that_is_away_neither_extends_nor_ends_the_lead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "RENEW_S", 0.01)
     poller, press = leading(DeepCall(listing()), BrokenDatabase())
@@ -665,6 +686,15 @@ async def test_an_account_saved_as_it_was_is_asked_again_at_once_in_the_same_pol
     await polls.update()
     await soon(asked.get())
     assert polls._running[northgate.pk][1] is task
+
+
+async def test_a_poller_that_ended_whyever_begins_anew(northgate: Account, polls: PollDesk) -> None:
+    await polls.update()
+    task = polls._running[northgate.pk][1]
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+    await polls.update()
+    assert not polls._running[northgate.pk][1].done()
 
 
 async def test_a_crash_of_one_poller_ends_neither_it_nor_the_others(

@@ -40,6 +40,8 @@ SECRET = "s3cr3t-Value"
     f"(b'cookie', b'sessionid={SECRET}; a={SECRET}')", f"Cookie: a={SECRET}; b={SECRET}", f"Set-Cookie: w={SECRET}",
     f"{{'Cookie': 'wall={SECRET}'}}", f"Bearer {SECRET}", f"redis://:{SECRET}@cache:6379/0", f"postgres://u:{SECRET}@db/x",
     f"/wall/link/{SECRET}", f'"{{\\"ssid\\":\\"{SECRET}\\"}}"', f'ssid="{SECRET}', f"X-CSRFToken: {SECRET}",
+    f"session={SECRET}; a=b", f"{{'__Host-session': '{SECRET}'}}", f"redis://:pa/{SECRET}@cache:6379/0",
+    f"postgres://u:p@{SECRET}@db/x",
 ])
 def test_no_value_of_a_secret_is_left(text: str) -> None:
     left = clean(f"before {text}", 1000)

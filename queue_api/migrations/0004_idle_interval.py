@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='account',
             name='idle_interval_s',
-            field=models.FloatField(blank=True, help_text='Without live calls, too; with calls it is half of it. A page that is opened ends it at once. Empty: five times the poll interval, at most 10 seconds.', null=True, validators=[django.core.validators.MinValueValidator(0.5), django.core.validators.MaxValueValidator(60)], verbose_name='poll interval while nobody watches, seconds'),
+            field=models.FloatField(blank=True, help_text='Without live calls, too; with calls it is half of it. A page that is opened ends it at once. Empty: five times the poll interval, at most 10 seconds.', null=True, validators=[django.core.validators.MinValueValidator(0.5), django.core.validators.MaxValueValidator(30)], verbose_name='poll interval while nobody watches, seconds'),
         ),
     ]

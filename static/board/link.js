@@ -130,9 +130,10 @@ function replace() {
 // The clock of performance.now() may stand still while the machine sleeps, the other one never does.
 function slept() {
   const now = Date.now() - performance.now();
-  const jumped = Math.abs(now - apart) > SLEPT_MS;
+  const jump = now - apart;
   apart = now;
-  if (!jumped || performance.now() - woke < WAKE_MS) return false;
+  if (jump > SLEPT_MS) woke -= jump; // it slept: that long ago was the last time
+  if (Math.abs(jump) <= SLEPT_MS || performance.now() - woke < WAKE_MS) return false;
   woke = performance.now();
   return true;
 }
@@ -142,7 +143,7 @@ function forgetReload() {
 }
 
 function show(state) {
-  if (state === "live" && root.dataset.cut) mend();
+  if (state === "live" && root.dataset.cut && !feeds.silent()) mend();
   if (root.dataset.link === state && (state !== "connecting" || alarm)) return;
   root.dataset.link = state;
   clearTimeout(alarm);
