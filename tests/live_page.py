@@ -58,7 +58,7 @@ class _Reader(HTMLParser):
         return self._open[-1][2] if self._open else self.top
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=4000)
 def elements(html: str) -> tuple[Node, ...]:
     """The top elements of a frame's HTML."""
     return tuple(node for node in _Reader(html).top if isinstance(node, Node))

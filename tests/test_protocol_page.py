@@ -1,6 +1,7 @@
 """The page's side of docs/protocol.md: its real scripts, in Chromium, fed with the fixture instead of a server."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,15 @@ def test_a_message_beyond_a_gap_makes_no_older_row_look_fresh(board: Screen) -> 
     expect(feed).to_have_attribute("data-heard", str(heard))
     fed.say("full", seq=821, prev=820, asof={of: heard + 9000})
     expect(feed).to_have_attribute("data-heard", str(heard + 9000))
+
+
+def test_an_account_that_has_just_become_the_viewers_stands_where_a_fresh_page_has_it(board: Screen) -> None:
+    fed = Fed(board.page)
+    fed.say("full")
+    expect(fed.page.locator(".feed")).to_have_count(1)
+    html = fixture()["server"]["full"]["html"]
+    own = fed.page.locator(".feed").evaluate("feed => feed.outerHTML")
+    other = re.sub(r'id="feed-\d+"', 'id="feed-0"', own)
+    fed.say("full", html=other + html)
+    expect(fed.page.locator(".feed").first).to_have_id("feed-0")
+    expect(fed.page.locator(".feed")).to_have_count(2)

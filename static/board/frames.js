@@ -74,6 +74,7 @@ async function show(frame) {
     if (named) layout.all().filter((row) => !named.has(row.id)).forEach(drop);
     await putAll(next, frame.full);
     if (named) dropOthers(named);
+    if (named) inOrder([...named]);
     agents.place();
   });
 }
@@ -92,6 +93,14 @@ function parse(html) {
 function dropOthers(named) {
   for (const element of document.querySelectorAll(".feed, #banners > .banner, .agent")) {
     if (!named.has(element.id)) element.remove();
+  }
+}
+
+// One that has just become the viewer's was put last; accounts stand as on a fresh page.
+function inOrder(ids) {
+  for (const home of document.querySelectorAll("#feeds, #banners")) {
+    const wanted = [...home.children].sort((one, other) => ids.indexOf(one.id) - ids.indexOf(other.id));
+    wanted.forEach((element, i) => element === home.children[i] || home.insertBefore(element, home.children[i]));
   }
 }
 
