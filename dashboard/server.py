@@ -1,7 +1,7 @@
 """daphne's `Server` with our tasks in its event loop, our socket protocol, and an orderly end.
 
-The only module that leans on insides of daphne, autobahn and Twisted (pinned together; `missing()` names what a
-new version took away, and `serve` refuses to start then).
+The only module, with `slow_requests.py`, that leans on insides of daphne, autobahn and Twisted (pinned together;
+`missing()` names what a new version took away, and `serve` refuses to start then).
 """
 
 # daphne installs the asyncio reactor on import and must come before anything that imports Twisted.
@@ -12,6 +12,7 @@ import logging
 import random
 import signal
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any, cast
 
 from autobahn.websocket.types import ConnectionDeny
@@ -26,11 +27,14 @@ from twisted.logger import (
     STDLibLogObserver,
     globalLogPublisher,
 )
+from twisted.web import http
 
 from dashboard.allowance import Allowance
+from dashboard.answer_headers import bare, raw
 from dashboard.consumers import BURST, MESSAGES_PER_S, POLICY
 from dashboard.counts import sockets
 from dashboard.member import RESTART, TOO_SLOW
+from dashboard.slow_requests import PatientChannel, Unfinished
 from dashboard.station import Station
 
 logger = logging.getLogger(__name__)
@@ -53,7 +57,10 @@ LEANS_ON = {
     WebSocketProtocol: ("onConnect", "onOpen", "onClose", "serverClose", "serverSend", "serverReject",
                         "sendCloseFrame", "sendFrame", "STATE_OPEN", "STATE_CONNECTING", "onFrameBegin",
                         "onMessage", "_dataReceived", "dropConnection", "registerProducer"),
-    WebRequest: ("handleContentChunk", "process"),
+    WebRequest: ("handleContentChunk", "process", "basic_error", "handle_reply"),
+    http: ("HTTPChannel", "_GenericHTTPChannelProtocol"),
+    http.HTTPChannel: ("connectionMade", "dataReceived", "allHeadersReceived", "allContentReceived", "requestDone",
+                       "connectionLost", "loseConnection", "callLater", "_respondToBadRequestAndDisconnect"),
     Server: ("listen_success", "kill_all_applications", "run", "handle_reply", "create_application"),
 }
 
@@ -64,16 +71,35 @@ def missing() -> list[str]:
 
 
 class BoardRequest(WebRequest):  # type: ignore[misc]
-    """Refuses a body over BODY_LIMIT while it comes in: daphne would hand all of it to the application at once."""
+    """Refuses a body over BODY_LIMIT while it comes in: daphne would hand all of it to the application at once.
+
+    What daphne answers itself carries our headers and no page of its own; no client says where we are mounted.
+    """
 
     received = 0
+
+    def __init__(self, *args: Any) -> None:
+        # Django reads forms, in a thread; Twisted would read them here first: 3 s for 3 MiB of "&".
+        super().__init__(*args, parsePOSTFormSubmission=False)
+
+    def process(self) -> Any:
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        return super().process()
+
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        if self.finished or self._response_started:
+            return
+        told = bare() | {"Content-Type": "text/plain; charset=utf-8"}
+        self.handle_reply({"type": "http.response.start", "status": status, "headers": [
+            (name.lower().encode(), value.encode()) for name, value in told.items()]})
+        self.handle_reply({"type": "http.response.body", "body": f"{status} {status_text.decode()}\n".encode()})
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         before, self.received = self.received, self.received + len(data)
         if self.received <= BODY_LIMIT:
             super().handleContentChunk(data)
         elif before <= BODY_LIMIT:
-            self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\n")
+            self.channel.transport.write(raw(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
             self.channel.loseConnection()
 
 
@@ -195,6 +221,7 @@ class BoardServer(Server):  # type: ignore[misc]
                  on_listening: Callable[[], None] = lambda: None) -> None:
         self.station, self.on_listening = station, on_listening
         self.handshakes = 0
+        self.unfinished = Unfinished()
         self.ports: list[Any] = []
         self.failed = False
         self.tasks: list[asyncio.Task[None]] = []
@@ -241,6 +268,7 @@ class BoardServer(Server):  # type: ignore[misc]
         loop = asyncio.get_event_loop()
         self.ws_factory.protocol = BoardProtocol
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSING_S)
+        self.http_factory.protocol = lambda: http._GenericHTTPChannelProtocol(PatientChannel(self.unfinished))
         build = self.http_factory.buildProtocol
         self.http_factory.buildProtocol = lambda address: limited(build(address))
         self.http_factory.log = lambda request: None  # Twisted's own access line prints whole addresses
