@@ -43,6 +43,14 @@ from tests.processes import ROOT
 from tests.test_settings import PRODUCTION, django
 
 
+def test_the_table_above_names_every_line_of_the_checklist_and_only_files_that_are_there() -> None:
+    table = __doc__ or ""
+    named = {int(number) for number in re.findall(r"\bS(\d\d)\b", table)} | set(range(6, 11))
+    assert named == set(range(1, 33))
+    files = set(re.findall(r"tests/\w+\.py", table))
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+
+
 @pytest.fixture
 def production(settings: Settings) -> Settings:
     """Behind a proxy, in one process."""
