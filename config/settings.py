@@ -56,9 +56,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "dashboard.request_log.request_log",
+    "dashboard.answer_headers.answer_headers",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

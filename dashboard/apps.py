@@ -10,6 +10,7 @@ class DashboardConfig(AppConfig):
     verbose_name = _("Boards")
 
     def ready(self) -> None:
+        from config import checks  # noqa: F401 - registers what `check --deploy` asks
         from dashboard.borrowing import borrowed
         from dashboard.changes import connect
         from queue_api import turns

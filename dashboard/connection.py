@@ -7,6 +7,7 @@ import daphne.server  # isort: skip - installs the reactor before anything impor
 
 import asyncio
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from autobahn.websocket.types import ConnectionDeny
@@ -15,6 +16,7 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.tcp import Connection
 
 from dashboard.allowance import Allowance
+from dashboard.answer_headers import bare, raw
 from dashboard.consumers import BURST, MESSAGES_PER_S, POLICY
 from dashboard.counts import sockets
 from dashboard.member import RESTART, TOO_SLOW
@@ -42,16 +44,35 @@ def steady() -> None:
 
 
 class BoardRequest(WebRequest):  # type: ignore[misc]
-    """Refuses a body over BODY_LIMIT while it comes in: daphne would hand all of it to the application at once."""
+    """Refuses a body over BODY_LIMIT while it comes in: daphne would hand all of it to the application at once.
+
+    What daphne answers itself carries our headers and no page of its own; no client says where we are mounted.
+    """
 
     received = 0
+
+    def __init__(self, *args: Any) -> None:
+        # Django reads forms, in a thread; Twisted would read them here first: 3 s for 3 MiB of "&".
+        super().__init__(*args, parsePOSTFormSubmission=False)
+
+    def process(self) -> Any:
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        return super().process()
+
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        if self.finished or self._response_started:
+            return
+        told = bare() | {"Content-Type": "text/plain; charset=utf-8"}
+        self.handle_reply({"type": "http.response.start", "status": status, "headers": [
+            (name.lower().encode(), value.encode()) for name, value in told.items()]})
+        self.handle_reply({"type": "http.response.body", "body": f"{status} {status_text.decode()}\n".encode()})
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         before, self.received = self.received, self.received + len(data)
         if self.received <= BODY_LIMIT:
             super().handleContentChunk(data)
         elif before <= BODY_LIMIT:
-            self.channel.transport.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\n")
+            self.channel.transport.write(raw(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
             self.channel.loseConnection()
 
 

@@ -6,6 +6,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from dashboard import request_log
+from dashboard.answer_headers import bare
 from dashboard.clock import now_ms
 from dashboard.notices import NoticeView
 from dashboard.station import station
@@ -17,8 +18,9 @@ def refuse_takeovers_while_draining(application: Any) -> Any:
     async def wrapped(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if station.draining and scope["type"] == "http" and scope["path"] == "/takeover/":
             number = request_log.tell_refused("POST", "takeover/", 503)
-            headers = [(b"retry-after", b"5"), (b"content-type", b"text/html; charset=utf-8"), (b"hx-reswap", b"none"),
-                       (b"cache-control", b"no-store"), (request_log.HEADER.lower().encode(), number.encode())]
+            told = bare() | {"Retry-After": "5", "Content-Type": "text/html; charset=utf-8", "HX-Reswap": "none",
+                             request_log.HEADER: number}
+            headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
             await send({"type": "http.response.start", "status": 503, "headers": headers})
             await send({"type": "http.response.body", "body": _answer()})
             return

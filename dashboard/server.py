@@ -1,6 +1,6 @@
 """daphne's `Server` with our tasks in its event loop, our socket protocol, and an orderly end.
 
-With `dashboard/connection.py` the only module that leans on insides of daphne, autobahn and Twisted (pinned together;
+With `connection.py` and `slow_requests.py` all that leans on insides of daphne, autobahn and Twisted (pinned together;
 `missing()` names what a new version took away, and `serve` refuses to start then).
 """
 
@@ -24,9 +24,11 @@ from twisted.logger import (
     STDLibLogObserver,
     globalLogPublisher,
 )
+from twisted.web import http
 
 from dashboard.connection import CLOSING_S, BoardProtocol, limited, steady
 from dashboard.member import RESTART
+from dashboard.slow_requests import PatientChannel, Unfinished
 from dashboard.station import Station
 
 logger = logging.getLogger(__name__)
@@ -44,7 +46,10 @@ LEANS_ON = {
     WebSocketProtocol: ("onConnect", "onOpen", "onClose", "serverClose", "serverSend", "serverReject",
                         "sendCloseFrame", "sendFrame", "STATE_OPEN", "STATE_CONNECTING", "onFrameBegin",
                         "onMessage", "_dataReceived", "dropConnection", "registerProducer"),
-    WebRequest: ("handleContentChunk", "process"),
+    WebRequest: ("handleContentChunk", "process", "basic_error", "handle_reply"),
+    http: ("HTTPChannel", "_GenericHTTPChannelProtocol"),
+    http.HTTPChannel: ("connectionMade", "dataReceived", "allHeadersReceived", "allContentReceived", "requestDone",
+                       "connectionLost", "loseConnection", "callLater", "_respondToBadRequestAndDisconnect"),
     Server: ("listen_success", "kill_all_applications", "run", "handle_reply", "create_application"),
 }
 
@@ -62,6 +67,7 @@ class BoardServer(Server):  # type: ignore[misc]
         steady()
         self.station, self.on_listening = station, on_listening
         self.handshakes = 0
+        self.unfinished = Unfinished()
         self.ports: list[Any] = []
         self.failed = False
         self.tasks: list[asyncio.Task[None]] = []
@@ -108,6 +114,7 @@ class BoardServer(Server):  # type: ignore[misc]
         loop = asyncio.get_event_loop()
         self.ws_factory.protocol = BoardProtocol
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSING_S)
+        self.http_factory.protocol = lambda: http._GenericHTTPChannelProtocol(PatientChannel(self.unfinished))
         build = self.http_factory.buildProtocol
         self.http_factory.buildProtocol = lambda address: limited(build(address))
         self.http_factory.log = lambda request: None  # Twisted's own access line prints whole addresses

@@ -20,14 +20,15 @@ def unpack(data: bytes) -> Board:
     return _decoder.decode(data)
 
 
-def _context(account: Account) -> str:
+def context_of(account: Account) -> str:
+    """What an account's kept board is bound to."""
     return f"board:{account.uid}"
 
 
 def save_board(board: Board, account: Account) -> bool:
     """Whether it was kept: an older fence never overwrites a newer one."""
     values = {"fence": board.fence, "seq": board.seq, "heard_at": board.heard_at,
-              "payload": seal_bytes(pack(board), _context(account))}
+              "payload": seal_bytes(pack(board), context_of(account))}
     mine = BoardSnapshot.objects.filter(account=account, fence__lte=board.fence)
     if mine.update(**values):
         return True
@@ -43,7 +44,7 @@ def load_board(account: Account) -> Board | None:
     if row is None:
         return None
     try:
-        return unpack(unseal_bytes(bytes(row.payload), _context(account)))
+        return unpack(unseal_bytes(bytes(row.payload), context_of(account)))
     except (msgspec.DecodeError, ValueError):
         return None
 

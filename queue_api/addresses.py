@@ -3,6 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
+from queue_api.public_addresses import check_host, check_port
+
 ACTING = ("calltakeover", "bargingcall")  # endpoints that move calls: never to be polled
 
 
@@ -20,6 +22,9 @@ def clean_base_url(text: str, allow_private: bool) -> str:
         raise ValueError(f"The base URL must begin with https://{' or http://' if allow_private else ''}.")
     if not host or parts.username or parts.password or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("The base URL is a host and perhaps a path, without a user, ? or #: https://host.")
+    if not allow_private:
+        check_host(host)
+        check_port(port)
     path = re.sub(r"/api/v2(/queue)?/*$", "", parts.path.rstrip("/"), flags=re.IGNORECASE).rstrip("/")
     if ".." in path or "//" in path or "%" in path:
         raise ValueError("The base URL's path may not contain .., // or %.")

@@ -1,4 +1,4 @@
-"""QueueClient: the one way to DeepCall, and the only module that knows httpx.
+"""QueueClient: the one way to DeepCall, and with the transport under it (`dialling`) all that knows httpx.
 
 Each call has one total deadline (httpx's own limits are per read: a dripping answer would never end), reads its answer
 as a stream with a cap, follows no redirect and no proxy from the environment. A takeover uses a connection of its own:
@@ -22,6 +22,7 @@ from queue_api.addresses import clean_base_url, clean_list_path
 from queue_api.answers import NO_ROWS, OddAnswer, Outcome, complaint_about, list_outcome, outcome_of, read_answer
 from queue_api.calls import Call, FieldMap, find_rows, parse_rows
 from queue_api.credentials import Credentials
+from queue_api.dialling import Dialling, NotPublic
 from queue_api.errors import (
     BUSY_CODE,
     LIST,
@@ -108,8 +109,9 @@ class QueueClient:
         base = clean_base_url(upstream.base_url, upstream.allow_private)
         self._list_url = f"{base}/api/v2/{clean_list_path(upstream.list_path)}"
         self._takeover_url = f"{base}/api/v2/{TAKEOVER_PATH}"
-        self._lists = _http(transport, keep=1, timeout_s=list_deadline_s)
-        self._takeovers = _http(transport, keep=0, timeout_s=takeover_deadline_s)
+        public = not upstream.allow_private
+        self._lists = _http(transport, keep=1, timeout_s=list_deadline_s, public=public)
+        self._takeovers = _http(transport, keep=0, timeout_s=takeover_deadline_s, public=public)
 
     async def aclose(self) -> None:
         await self._lists.aclose()
@@ -191,6 +193,8 @@ class QueueClient:
                 return Reply(response.status_code, answer, _date_ms(response), _retry_after_s(response))
         except QueueApiError:
             raise
+        except NotPublic as error:
+            raise Untrusted(endpoint, message=f"The base URL must lead to a public address: {error}.") from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise _not_sent(endpoint, error) from error
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
@@ -222,15 +226,16 @@ class _Stale(NoUsableAnswer):
     """The connection ended before any answer, perhaps a kept one that had been closed. A list may be asked again."""
 
 
-def _http(transport: httpx.AsyncBaseTransport | None, keep: int, timeout_s: float) -> httpx.AsyncClient:
+def _http(transport: httpx.AsyncBaseTransport | None, keep: int, timeout_s: float, public: bool) -> httpx.AsyncClient:
     headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity",
                "User-Agent": "Callboard"}
     if not keep:
         headers["Connection"] = "close"
+    limits = httpx.Limits(max_keepalive_connections=keep, keepalive_expiry=30)
+    network = transport or httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits)
     return httpx.AsyncClient(
-        transport=transport, verify=_tls(), trust_env=False, follow_redirects=False, headers=headers,
-        timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
-        limits=httpx.Limits(max_keepalive_connections=keep, keepalive_expiry=30),
+        transport=Dialling(network, allow_private=not public), trust_env=False, follow_redirects=False,
+        headers=headers, timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
     )
 
 

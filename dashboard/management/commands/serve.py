@@ -21,7 +21,7 @@ from dashboard.draining import refuse_takeovers_while_draining
 from dashboard.mirror import mirror, read_news
 from dashboard.station import station
 
-OTHER_FILES = 500  # requests, the database, DeepCall
+OTHER_FILES = 1000  # unfinished requests (dashboard/slow_requests.py), others, the database, DeepCall
 
 
 class Command(BaseCommand):

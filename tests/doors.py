@@ -1,0 +1,159 @@
+"""Every address of the product with who may come in, and a site with two accounts to try them on.
+
+The addresses come from the URL resolver. One that stands in no list below fails the tests: whoever adds a page says
+here who may open it.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from dashboard import audit
+from dashboard.mirror import Card, News, mirror
+from dashboard.models import Display, Queue, Seat, TakeoverAttempt
+from dashboard.pairing import PAGE_COOKIE, hashed
+from dashboard.refs import call_ref
+from queue_api.models import Account
+from tests.conftest import person
+from tests.makers import board, call
+
+MODELS = ("auth/group", "auth/user", "queue_api/account", "dashboard/queue", "dashboard/display",
+          "dashboard/auditevent", "dashboard/takeoverattempt")
+PAGES = ("", "add/", "<path:object_id>/", "<path:object_id>/change/", "<path:object_id>/delete/",
+         "<path:object_id>/history/")
+DOORS: dict[str, frozenset[str]] = {
+    "signed in": frozenset({"", "me/"}),
+    "administrator": frozenset({"setup/"}),
+    "post alone": frozenset({"takeover/", "takeover/verdict/", "accounts/logout/"}),
+    "signing in": frozenset({"accounts/login/", "admin/login/"}),
+    "wall": frozenset({"wall/", "wall/status/", "wall/link/<str:secret>"}),
+    "everybody": frozenset({"healthz", "readyz"}),
+    "metrics": frozenset({"metrics"}),
+    "staff": frozenset({
+        "admin/", "admin/logout/", "admin/password_change/", "admin/password_change/done/", "admin/autocomplete/",
+        "admin/jsi18n/", "admin/r/<path:content_type_id>/<path:object_id>/", "admin/auth/user/<id>/password/",
+        "admin/queue_api/account/<int:pk>/inspect/", "admin/dashboard/auditevent/csv/",
+        "admin/dashboard/takeoverattempt/csv/", "admin/^(?P<app_label>auth|queue_api|dashboard)/$",
+        "admin/(?P<url>.*)$", *(f"admin/{model}/{page}" for model, page in itertools.product(MODELS, PAGES))}),
+}
+ROLES = ("anonymous", "nobody", "observer", "supervisor", "foreign", "staff", "wall", "administrator")
+OWN = {"919812340001", "Mr Sales"}  # of the one call in Sales; numbers are masked for everybody here but administrators
+FOREIGN = {"919812340002", "Ms Billing", "Billing", "919812340003", "Dr Harbour", "Harbour desk", "Southgate"}
+SECRETS = {"canary-ssid-north", "canary-token-north", "canary-ssid-south", "canary-own-ssid", "canary-wall"}
+
+
+class Site(NamedTuple):
+    """Sales and Billing at Northgate, Harbour desk at Southgate; a call in each. `refs`: by the queue's name."""
+
+    clients: dict[str, Client]
+    refs: dict[str, str]
+    keys: dict[str, int]
+    attempt: TakeoverAttempt
+
+    def path(self, route: str) -> str:
+        """An address of that kind which leads to something."""
+        model = route.removeprefix("admin/").split("/<", 1)[0]
+        given = {"secret": "no-such-link", "content_type_id": "1", "object_id": self.keys.get(model, 1),
+                 "pk": self.keys["queue_api/account"], "id": self.keys["auth/user"], "url": "no/such",
+                 "app_label": "dashboard"}
+        plain = re.sub(r"\(\?P(<\w+>).*?\)", r"\1", route)
+        filled = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(given[found[1]]), plain)
+        return "/" + filled.replace("^", "").replace("$", "")
+
+
+def routes() -> list[str]:
+    """Every pattern of the URL resolver."""
+    return sorted(set(_walked(get_resolver(), "")))
+
+
+def kind_of(route: str) -> str:
+    """Raises KeyError for an address that nobody has said anything about."""
+    for kind, members in DOORS.items():
+        if route in members:
+            return kind
+    raise KeyError(f"{route!r} is new: say in tests/doors.py who may open it")
+
+
+def _walked(resolver: Any, prefix: str) -> Iterator[str]:
+    for one in resolver.url_patterns:
+        if isinstance(one, URLResolver):
+            yield from _walked(one, prefix + str(one.pattern))
+        elif isinstance(one, URLPattern):
+            yield prefix + str(one.pattern)
+
+
+def build_site() -> Site:
+    north = _account("Northgate", "north")
+    south = _account("Southgate", "south")
+    sales = Queue.objects.create(account=north, key="302", name="Sales")
+    Queue.objects.create(account=north, key="303", name="Billing")
+    harbour = Queue.objects.create(account=south, key="501", name="Harbour desk")
+    people = {"nobody": person("nobody"), "observer": person("omar", (), (sales,)),
+              "supervisor": person("sita", ("take_over",), (sales,)),
+              "foreign": person("farah", ("take_over",), (harbour,)),
+              "staff": User.objects.create_user("stan", is_staff=True),
+              "administrator": User.objects.create_superuser("dev")}
+    _own_session(people["supervisor"])
+    display = Display.objects.create(name="Hall", token_hash=hashed("canary-wall"))
+    display.queues.set([sales])
+    attempt = TakeoverAttempt.objects.create(
+        key="a" * 32, actor=people["foreign"], actor_name="Farah", account=south, call_key="h-1",
+        call_ref=f"{south.pk}-h-1", state="abandoned", is_open=False)
+    line = audit.record("session.stored", actor="Farah", account="Southgate", actor_id=people["foreign"].pk)
+    refs = _show_calls(north, south)
+    keys = {"auth/group": Group.objects.create(name="Desk").pk, "auth/user": people["foreign"].pk,
+            "queue_api/account": south.pk, "dashboard/queue": harbour.pk, "dashboard/display": display.pk,
+            "dashboard/auditevent": line.pk, "dashboard/takeoverattempt": attempt.pk}
+    return Site(_clients(people), refs, keys, attempt)
+
+
+def _account(name: str, mark: str) -> Account:
+    account = Account(name=name, base_url="https://deepcall.example", user_id=f"user-{mark}")
+    account.set_ssid(f"canary-ssid-{mark}")
+    account.set_token(f"canary-token-{mark}")
+    account.save()
+    return account
+
+
+def _own_session(user: User) -> None:
+    seat = Seat.objects.get(user=user)
+    seat.set_ssid("canary-own-ssid")
+    seat.save()
+
+
+def _show_calls(north: Account, south: Account) -> dict[str, str]:
+    """This process's mirror has a fresh list of each account."""
+    calls = {"Sales": (north, call("s-1", caller="919812340001", caller_name="Mr Sales")),
+             "Billing": (north, call("b-1", caller="919812340002", caller_name="Ms Billing", queue_id="303",
+                                     queue_name="Billing")),
+             "Harbour desk": (south, call("h-1", caller="919812340003", caller_name="Dr Harbour", queue_id="501",
+                                          queue_name="Harbour desk"))}
+    cards = {one.pk: Card(pk=one.pk, name=one.name, interval_s=2.0) for one in (north, south)}
+    mirror.take(News(cards=cards, boards=[], attempts=[], generations={}))
+    for account in (north, south):
+        mirror.offer(board(*(one for owner, one in calls.values() if owner is account), account=account.pk))
+    return {name: call_ref(account.pk, one) for name, (account, one) in calls.items()}
+
+
+def _clients(people: dict[str, User]) -> dict[str, Client]:
+    """One browser per role, from another machine. An error page is looked at like any other answer."""
+    clients = {role: Client(REMOTE_ADDR="192.0.2.7", raise_request_exception=False) for role in ROLES}
+    for role, user in people.items():
+        clients[role].force_login(user)
+    clients["wall"].cookies[PAGE_COOKIE] = "canary-wall"
+    return clients
+
+
+def hidden_from(role: str) -> set[str]:
+    """What must stand in nothing that a role is answered."""
+    if role == "administrator":
+        return SECRETS
+    own = {"919812340001"} if role in ("observer", "supervisor") else OWN
+    if role == "foreign":
+        return SECRETS | OWN | {"919812340003", "Northgate", "Ms Billing", "919812340002"}
+    return SECRETS | FOREIGN | own
