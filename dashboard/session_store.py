@@ -29,6 +29,9 @@ class SessionStore(db.SessionStore):
             sign_ins.seen([row.session_key])
         return data
 
+    def _validate_session_key(self, key: str | None) -> bool:
+        return bool(key and sign_ins.plausible(key))
+
     def cycle_key(self) -> None:
         """As when one's own password is changed: the same sign-in under another key."""
         old = self.session_key

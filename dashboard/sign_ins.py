@@ -95,6 +95,8 @@ def tell_ended(person: int, browsers: int, why: Why, by: int | None = None) -> N
 # ── why ────────────────────────────────────────────────────────────────────────────────────────────
 def why(session_key: str) -> str:
     """Why a session that is no more has ended, a value of `Why`; "" when that is not known."""
+    if not plausible(session_key):
+        return ""
     row = SignIn.objects.select_related("user").filter(session_key=session_key).first()
     return _why(row, timezone.now()) if row else ""
 
@@ -124,6 +126,11 @@ def tidy() -> None:
         SignIn.objects.filter(pk=row.pk, ended_at=None).update(ended_at=now, why=_why(row, now))
     SignIn.objects.filter(ended_at__lt=now - KEPT).delete()
     WrongPassword.objects.filter(Q(at__lt=now - WRONG_KEPT) | Q(at__gt=now + WRONG_KEPT)).delete()
+
+
+def plausible(session_key: str) -> bool:
+    """Whether it can be one of ours: a cookie may hold anything, and PostgreSQL takes no NUL."""
+    return session_key.isascii() and session_key.isalnum() and 8 <= len(session_key) <= 40
 
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:

@@ -244,7 +244,8 @@ def test_s09_the_sign_in_page_itself_says_it_too_and_once(supervisor: User) -> N
 
 
 @pytest.mark.parametrize("cookies", [
-    {}, {"sessionid": "a" * 32}, {"sessionid": "\x00"}, {COOKIE: "nonsense"}, {COOKIE: "<b>"}, {COOKIE: "signed-out"},
+    {}, {"sessionid": "a" * 32}, {"sessionid": "\x00"}, {"sessionid": "\x00" * 32},
+    {"sessionid": "a" * 5000}, {COOKIE: "nonsense"}, {COOKIE: "<b>"}, {COOKIE: "signed-out"},
 ])
 def test_s09_a_stranger_is_told_nothing(supervisor: User, cookies: dict[str, str]) -> None:
     signed_in(supervisor)
