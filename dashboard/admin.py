@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard import poll_admin, record_admin, takeover_admin, wall_admin  # noqa: F401 - registers accounts, record, walls
 from dashboard.models import Queue, Seat
+from dashboard.sign_in_admin import SignInActions
 from queue_api.admin import WriteOnlyField
 
 admin.site.site_header = "Callboard"
@@ -80,9 +81,10 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(SignInActions, UserAdmin):  # type: ignore[type-arg]
     form = PersonForm
     inlines = [SeatInline]
+    actions = ("sign_out_everywhere", "lift_waiting")
     list_display = ("username", "first_name", "last_name", "is_active", "is_staff", "queues_shown")
     fieldsets = (
         (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib.auth.models import Group, User
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import transaction
 from django.db.models import Model
 from django.dispatch import Signal
+from django.utils import timezone
 
-from dashboard import generation
-from dashboard.models import Display, Queue, Seat
+from dashboard import generation, sign_ins
+from dashboard.models import Display, Queue, Seat, SignIn
 from dashboard.station import station
 from queue_api.models import Account
 
@@ -26,6 +27,7 @@ def connect(saved: Signal, deleted: Signal, related: Signal) -> None:
         deleted.connect(_changed, sender=model)
     for through in RELATIONS:
         related.connect(_changed, sender=through)
+    user_logged_in.connect(_signed_in)
     user_logged_out.connect(_signed_out)
 
 
@@ -39,7 +41,18 @@ def _changed(sender: Any, **kwargs: Any) -> None:
     transaction.on_commit(station.ring)
 
 
+def _signed_in(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
+    from dashboard.views import client_address  # views are there once everything is loaded
+
+    before = request.session.session_key
+    sign_ins.begin(request.session, user, client_address(request), request.headers.get("User-Agent", ""))
+    if before and before != request.session.session_key:
+        station.signed_out(before)
+
+
 def _signed_out(sender: Any, request: Any, **kwargs: Any) -> None:
     """The session is flushed right after this signal; the sweep then finds it gone. Here only its sockets are told."""
-    station.signed_out(request.session.session_key or "")
+    key = request.session.session_key or ""
+    SignIn.objects.filter(session_key=key, ended_at=None).update(ended_at=timezone.now(), why=SignIn.Why.SIGNED_OUT)
+    station.signed_out(key)
 

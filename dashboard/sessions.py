@@ -99,6 +99,12 @@ def holders_of(hub: Hub) -> tuple[list[Holder], dict[int, str]]:
     )
 
 
+def watched_keys(hub: Hub) -> set[str]:
+    """The sessions behind all screens that stay: watching is using."""
+    return {member.session_key for member in hub.members
+            if member.viewer.audience.screen != WALL and not member.closing}
+
+
 # ── walls ──────────────────────────────────────────────────────────────────────────────────────────
 def walls_of(hub: Hub) -> set[str]:
     """The hashed secrets of all walls that are connected."""

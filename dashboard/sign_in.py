@@ -8,13 +8,41 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-GATE = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
+from dashboard import throttle
+from dashboard.known_browser import browsers_of
+from dashboard.throttle import Knock
+
+AT_ONCE = max(1, (os.cpu_count() or 2) // 2)
+GATE = threading.BoundedSemaphore(AT_ONCE)
+WAIT_S = "callboard.sign_in_wait_s"  # in request.META: for how long the try was refused
 
 
 class GatedBackend(ModelBackend):
-    """Django's own, with at most half the cores at work on passwords; the others wait in their own threads."""
+    """Django's own, with at most half the cores at work on passwords; the others wait in their own threads.
+
+    Who has given too many wrong ones is refused before anything is computed, known or not.
+    """
 
     def authenticate(self, request: HttpRequest | None, username: str | None = None, password: str | None = None,
                      **more: Any) -> User | None:
-        with GATE:
-            return super().authenticate(request, username, password, **more)
+        if request is None or username is None or password is None:  # no browser asks
+            with GATE:
+                return super().authenticate(request, username, password, **more)
+        from dashboard.views import client_address  # it needs the models, and settings name this module
+
+        one = throttle.knock(username, client_address(request), browsers_of(request))
+        if _must_wait(request, one):
+            return None
+        with GATE:  # asked once more where few can be at once: of many tries together no more than these slip by
+            if _must_wait(request, one):
+                return None
+            user = super().authenticate(request, username, password, **more)
+            throttle.wrong(one) if user is None else throttle.right(one)
+        return user
+
+
+def _must_wait(request: HttpRequest, one: Knock) -> bool:
+    seconds = throttle.wait(one).seconds
+    if seconds:
+        request.META[WAIT_S] = seconds
+    return bool(seconds)

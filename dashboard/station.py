@@ -4,7 +4,8 @@
                             └──────> layer ──> mirrors of the others
     screens, pages ──> watch of this process ──> its pollers, and over the layer those of the others
     every 3 s, or when the doorbell rings: read the database (snapshots, attempts, generations, sessions of all sockets)
-    when the configuration changed: their rights, too; then, or every 15 s: walls, and attempts of pollers that are off
+    when the configuration changed: their rights, too; then, or every 15 s: walls, attempts of pollers that are off, and
+    that the sessions of all sockets are in use; once a day: what has expired goes
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from dashboard import lease, sessions
+from dashboard import lease, sessions, sign_ins
 from dashboard.access import Scope
 from dashboard.board import Board
 from dashboard.fanout import Hub, hub
@@ -38,6 +39,7 @@ READ_S = 3.0  # who signed out or lost a right is closed within 5 s, whatever th
 DEAF_READ_S = 2.0  # while the layer is away only the database tells, and lists must not look late
 SOON_S = 0.03
 SWEEP_S = 15.0
+TIDY_S = 24 * 3600.0
 TELL_S = 2.0  # no oftener is said that the same accounts are watched
 
 
@@ -61,6 +63,7 @@ class Station:
         self.judged = 0  # how often the rights of all sockets were read again
         self._again = False
         self._swept_at = 0.0
+        self._tidied_at = -TIDY_S
         self._told: set[int] = set()  # accounts that the other processes were told are watched here
         self._told_at = 0.0
         self.read_at = time.monotonic()  # of the last reading that came to its end
@@ -233,6 +236,11 @@ class Station:
         self._swept_at = time.monotonic()
         if await self.desk.run(age_unpolled):
             self.ring()
+        if keys := sessions.watched_keys(self.hub):
+            await self.desk.run(sign_ins.seen, keys)
+        if time.monotonic() - self._tidied_at >= TIDY_S:
+            await self.desk.run(sign_ins.tidy)
+            self._tidied_at = time.monotonic()
         if walls := sessions.walls_of(self.hub):
             sessions.carry_out_walls(self.hub, await self.desk.run(sessions.judge_walls, walls))
 

@@ -2,8 +2,11 @@ from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from dashboard import health, metrics, person_views, views, wall_views
+from dashboard import browser_views, health, metrics, person_views, views, wall_views
 from dashboard.first_run import set_up_first
+from dashboard.sign_in_views import AdminSignInForm, SignInView, door
+
+admin.site.login_form = AdminSignInForm
 
 urlpatterns = [
     path("", set_up_first(views.board), name="board"),
@@ -11,8 +14,9 @@ urlpatterns = [
     path("takeover/", views.takeover_call, name="takeover"),
     path("takeover/verdict/", views.judge_takeover, name="takeover-verdict"),
     path("me/", person_views.own_session, name="own-session"),
-    path("accounts/login/", set_up_first(auth_views.LoginView.as_view(redirect_authenticated_user=True)), name="login"),
-    path("admin/login/", set_up_first(admin.site.login)),  # before the admin's own, which stands behind it
+    path("me/sessions/", browser_views.own_browsers, name="own-browsers"),
+    path("accounts/login/", set_up_first(door(SignInView.as_view())), name="login"),
+    path("admin/login/", set_up_first(door(admin.site.login))),  # before the admin's own, which stands behind it
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("wall/", wall_views.wall, name="wall"),
     path("wall/status/", wall_views.wall_status, name="wall-status"),
