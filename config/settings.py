@@ -40,7 +40,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = list(ORIGINS)
 MAX_SOCKETS: int = given_number("CALLBOARD_MAX_SOCKETS", 2000)
 SOCKET_LIFE_S: int = given_number("CALLBOARD_SOCKET_LIFE_S", 10 * 3600)
 
-# Sessions, in hours: without any sign of life (a live board is one), and at the latest (decision 012).
+# Sessions, in hours: without any sign of life (a live board is one), and at the latest (decision 014).
 SESSION_IDLE_S: int = given_number("CALLBOARD_SESSION_IDLE_HOURS", 12) * 3600
 SESSION_COOKIE_AGE: int = given_number("CALLBOARD_SESSION_HOURS", 160) * 3600
 SESSION_ENGINE = "dashboard.session_store"

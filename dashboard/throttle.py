@@ -1,4 +1,4 @@
-"""Wrong passwords are counted, and who gives too many waits: docs/decisions/012-sign-in.md.
+"""Wrong passwords are counted, and who gives too many waits: docs/decisions/014-sign-in.md.
 
     one name from one place     5 free, then 1, 2, 4, 8, 15 min after each further one; forgotten after an hour
     one name, from anywhere     past 50 in 15 min one try in 10 s, but not from where this person has signed in before
