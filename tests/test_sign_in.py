@@ -1,10 +1,10 @@
 """Signing in: who gives wrong passwords waits, nobody is kept out from afar, and no answer tells who exists."""
 
+import contextlib
 import os
 import re
 import statistics
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -24,9 +24,10 @@ from django.urls import reverse
 from dashboard import sign_ins, throttle
 from dashboard.known_browser import COOKIE as KNOWN
 from dashboard.models import SignIn, WrongPassword
-from dashboard.sign_in import AT_ONCE, WAIT_S
+from dashboard.sign_in import AT_ONCE, GATE, WAIT_S
 from dashboard.throttle import hashed as hashed_name
 from tests.conftest import PASSWORD
+from tests.processes import until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("admin")]  # without one every door is the set-up
 OFFICE, HOME, ELSEWHERE = "192.0.2.10", "198.51.100.7", "203.0.113.99"
@@ -154,18 +155,31 @@ def test_s06_a_clock_that_was_set_back_makes_nobody_wait_longer(supervisor: User
 
 
 @pytest.mark.django_db(transaction=True)
-def test_s06_tries_at_the_same_moment_slip_by_no_more_than_the_gate_lets_through(supervisor: User) -> None:
-    together = threading.Barrier(16)
+def test_s06_tries_at_the_same_moment_slip_by_no_more_than_the_gate_lets_through(
+    supervisor: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[None] = []
+    wait = throttle.wait
+
+    def counted(one: throttle.Knock) -> throttle.Wait:
+        found = wait(one)
+        looked.append(None)
+        return found
 
     def one(_number: int) -> int:
-        together.wait(10)
         try:
-            return int(attempt(WRONG).status_code)
+            return wrongs(1)[0]
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(16) as threads:
-        statuses = list(threads.map(one, range(16)))
+    monkeypatch.setattr(throttle, "wait", counted)
+    with contextlib.ExitStack() as gate, ThreadPoolExecutor(16) as threads:
+        for _ in range(AT_ONCE):
+            gate.enter_context(GATE)
+        answers = [threads.submit(one, number) for number in range(16)]
+        until(lambda: len(looked) == 16, 15, "all at the gate, and none of them has to wait")
+        gate.close()
+        statuses = [answer.result(30) for answer in answers]
     assert set(statuses) == {200, 429}
     assert WrongPassword.objects.count() == statuses.count(200) <= throttle.FREE + AT_ONCE - 1
 
