@@ -232,9 +232,10 @@ def _http(transport: httpx.AsyncBaseTransport | None, keep: int, timeout_s: floa
     if not keep:
         headers["Connection"] = "close"
     limits = httpx.Limits(max_keepalive_connections=keep, keepalive_expiry=30)
-    network = transport or httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits)
+    network = transport or Dialling(
+        httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=limits), allow_private=not public)
     return httpx.AsyncClient(
-        transport=Dialling(network, allow_private=not public), trust_env=False, follow_redirects=False,
+        transport=network, trust_env=False, follow_redirects=False,
         headers=headers, timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
     )
 
