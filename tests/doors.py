@@ -23,11 +23,11 @@ from tests.conftest import person
 from tests.makers import board, call
 
 MODELS = ("auth/group", "auth/user", "queue_api/account", "dashboard/queue", "dashboard/display",
-          "dashboard/auditevent", "dashboard/takeoverattempt")
+          "dashboard/auditevent", "dashboard/takeoverattempt", "dashboard/wrongpassword")
 PAGES = ("", "add/", "<path:object_id>/", "<path:object_id>/change/", "<path:object_id>/delete/",
          "<path:object_id>/history/")
 DOORS: dict[str, frozenset[str]] = {
-    "signed in": frozenset({"", "me/"}),
+    "signed in": frozenset({"", "me/", "me/sessions/"}),
     "administrator": frozenset({"setup/"}),
     "post alone": frozenset({"takeover/", "takeover/verdict/", "accounts/logout/"}),
     "signing in": frozenset({"accounts/login/", "admin/login/"}),

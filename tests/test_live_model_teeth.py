@@ -158,7 +158,7 @@ MISTAKES: list[tuple[Mistake, str, int]] = [
     (a_queue_opens_its_whole_account, "which is not theirs", 0),
     (numbers_are_masked_for_nobody, "was sent a full number", 0),
     (a_walls_numbers_are_not_masked, "was sent a full number", 0),
-    (a_message_beyond_a_gap_makes_rows_look_fresh, "are not those of the list", 63),
+    (a_message_beyond_a_gap_makes_rows_look_fresh, "are not those of the list", 132),
 ]
 
 

@@ -17,7 +17,7 @@ from tests.supervisors import Supervisor
 
 pytestmark = pytest.mark.processes
 
-SLOW_ALONE = "from queue_api.models import Account; Account.objects.update(poll_interval_s=1, idle_interval_s=60)"
+SLOW_ALONE = "from queue_api.models import Account; Account.objects.update(poll_interval_s=1, idle_interval_s=30)"
 LIST_S = 0.7  # how long this DeepCall takes for a list: most of the time one is in flight
 
 
@@ -85,7 +85,7 @@ def test_a_page_in_either_process_speeds_lists_up_and_two_are_never_in_flight_wh
         old, new = (first, second) if leads(first) else (second, first)
         upstream.switch(clear_journal=True, one_list_at_a_time=True, fault={"endpoint": "list", "latency_s": LIST_S})
         asha = Supervisor(new.url, "asha")  # signing in leads to the board, in the process that does not poll
-        lists_go_on(upstream, 15, "lists that were 30 s apart")
+        lists_go_on(upstream, 15, "lists that were 15 s apart")
         until(lambda: 'data-interval="1.0"' in asha.get("/")[1], 10, "the board says how often lists come")
 
         until(lambda: upstream.journal("list")[-1]["answered"] is False, 10, "a list in flight")

@@ -271,7 +271,7 @@ def test_focus_scroll_and_selection_stay_while_everything_around_them_changes(
     upstream: Upstream, screen: Any
 ) -> None:
     asha = screen("asha")
-    upstream.switch(calls=60)
+    upstream.switch(calls=60, frozen=False, churn=20)
     expect(asha.page.locator("[data-call-id]").nth(40)).to_be_attached()
     asha.page.evaluate("document.querySelectorAll('[data-call-id] button[data-action=takeover]')[5].focus()")
     asha.page.evaluate("""() => { window.lost = 0; window.jumps = [];
