@@ -226,6 +226,7 @@ def test_signing_out_closes_the_other_tab_and_says_so(server: Callboard, screen:
     expect(carla.page).to_have_url(re.compile("login"), timeout=10_000)
 
 
+@pytest.mark.long  # in short: test_hops_browser (a silent server), test_link and test_cluster (one that comes back)
 def test_a_frozen_server_is_noticed_and_a_killed_one_comes_back_by_itself(data: Path, upstream: Upstream,
                                                                          server: Callboard, browser: Browser) -> None:
     own = data / "own"

@@ -160,9 +160,12 @@ MISTAKES: list[tuple[Mistake, str, int]] = [
     (a_walls_numbers_are_not_masked, "was sent a full number", 0),
     (a_message_beyond_a_gap_makes_rows_look_fresh, "are not those of the list", 132),
 ]
+SLOWLY_FOUND = {agents_do_not_count_in_what_a_screen_may_hold}
 
 
-@pytest.mark.parametrize(("mistake", "found", "first"), [pytest.param(*one, id=one[0].__name__) for one in MISTAKES])
+@pytest.mark.parametrize(("mistake", "found", "first"), [
+    pytest.param(*one, id=one[0].__name__, marks=[pytest.mark.long] if one[0] in SLOWLY_FOUND else [])
+    for one in MISTAKES])
 def test_the_model_finds(
     mistake: Mistake, found: str, first: int, stage: Stage, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:

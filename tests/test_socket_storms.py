@@ -90,6 +90,7 @@ def test_after_a_kill_all_are_back_in_time_and_soon_no_handshake_fails(
     assert sum(tab.gaps for tab in tabs) == 0
 
 
+@pytest.mark.long
 def test_at_the_end_of_its_life_a_socket_is_closed_for_a_restart_and_comes_back_without_a_gap(
         site: tuple[Path, list[str]], loop: Beside) -> None:
     data, cookies = site
