@@ -147,6 +147,7 @@ def test_it_is_readable_from_the_back_of_the_room(wall: Wall) -> None:
 
 
 def test_a_failing_feed_is_named_and_looks_old(wall: Wall, upstream: Upstream) -> None:
+    expect(wall.page.locator("#waiting li")).to_have_count(6)
     upstream.switch(fault={"endpoint": "list", "code": 1032, "message": "Call 919876500001 failed"})
     banner = wall.page.locator("#banners .banner:visible")
     expect(banner).to_contain_text(re.compile(
