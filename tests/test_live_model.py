@@ -22,7 +22,7 @@ import pytest
 from tests.live_story import Stage
 
 pytestmark = pytest.mark.django_db
-STORIES = 1000 if os.environ.get("CALLBOARD_LONG") else 25
+STORIES = 1000 if os.environ.get("CALLBOARD_LONG") else 16
 
 logger = logging.getLogger(__name__)
 
