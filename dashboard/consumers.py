@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 
-from dashboard import counts
+from dashboard import client_address, counts
 from dashboard.access import BOARD, WALL, Viewer, viewer_of, viewer_of_display
 from dashboard.allowance import Allowance, Allowances
 from dashboard.fanout import hub
@@ -61,8 +61,6 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         }
         try:
             await handlers[message["type"]](message)
-        except StopConsumer:
-            raise
         except BaseException:  # no disconnect will follow, and a member that nobody removes would count for ever
             self._part()
             raise
@@ -75,7 +73,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         judged = station.judged
         viewer = await self.authorise()
-        if viewer is None and not strangers.take(self._address()):
+        if viewer is None and not strangers.take(client_address.of_scope(self.scope) or ""):
             await self.close()  # before it is accepted: 403, and no socket to look after
             return
         await self.accept()  # after everything that can fail
@@ -105,12 +103,6 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """What the sweep finds this socket by."""
         key: str = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
         return key
-
-    def _address(self) -> str:
-        """Where the handshake came from: the proxy's X-Real-IP when one is in front, else the connection."""
-        if settings.BEHIND_PROXY:
-            return str(dict(self.scope["headers"]).get(b"x-real-ip", b""), "latin-1")
-        return str((self.scope.get("client") or [""])[0])
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         verb = self._verb(text_data)

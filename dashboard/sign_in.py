@@ -8,7 +8,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from dashboard import throttle
+from dashboard import client_address, throttle
 from dashboard.known_browser import browsers_of
 from dashboard.throttle import Knock
 
@@ -28,9 +28,7 @@ class GatedBackend(ModelBackend):
         if request is None or username is None or password is None:  # no browser asks
             with GATE:
                 return super().authenticate(request, username, password, **more)
-        from dashboard.views import client_address  # it needs the models, and settings name this module
-
-        one = throttle.knock(username, client_address(request), browsers_of(request))
+        one = throttle.knock(username, client_address.of_request(request), browsers_of(request))
         if _must_wait(request, one):
             return None
         with GATE:  # asked once more where few can be at once: of many tries together no more than these slip by

@@ -1,6 +1,5 @@
 """The pages and the one action. The views are sync: a takeover runs to its end in its own thread, tab or no tab."""
 
-import ipaddress
 import json
 from http import HTTPStatus
 
@@ -18,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard import first_run
+from dashboard import client_address, first_run
 from dashboard.access import Scope, Viewer, viewer_of
 from dashboard.agents import agent_ref
 from dashboard.answering import Answer, nothing_sent
@@ -103,17 +102,8 @@ def _first_administrator(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/first_run.html", {"form": form})
 
 
-def client_address(request: HttpRequest) -> str | None:
-    """Where the click came from: the proxy's X-Real-IP when one is in front (it sets it anew), else the connection."""
-    text = request.headers.get("X-Real-IP", "") if settings.BEHIND_PROXY else request.META.get("REMOTE_ADDR", "")
-    try:
-        return str(ipaddress.ip_address(text.strip()))
-    except ValueError:
-        return None
-
-
 def source_of(request: HttpRequest) -> Source:
-    return Source.of(client_address(request), request.session.session_key)
+    return Source.of(client_address.of_request(request), request.session.session_key)
 
 
 @require_POST
