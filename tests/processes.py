@@ -138,6 +138,16 @@ def furnish(data: Path, upstream_url: str, **more: str) -> None:
 
 
 @contextlib.contextmanager
+def frozen(program: Program) -> Iterator[None]:
+    """It stands still meanwhile, whatever happens."""
+    program.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        program.process.send_signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
 def running(*programs: Program) -> Iterator[None]:
     """Ends them all, whatever happens."""
     try:

@@ -5,7 +5,6 @@ And the page's clock (F76): wrong, asleep, in another zone; times on it are righ
 
 import contextlib
 import re
-import signal
 import sqlite3
 import threading
 import time
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.processes import Callboard, Upstream
+from tests.processes import Callboard, Upstream, frozen
 from tests.screens import SUPPORT, Screen
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.usefixtures("calm")]
@@ -55,11 +54,8 @@ def test_a_deepcall_that_falls_silent_is_named_with_the_time_and_its_numbers_age
     asha: Screen, upstream: Upstream
 ) -> None:
     all_is_well(asha)
-    upstream.process.send_signal(signal.SIGSTOP)
-    try:
+    with frozen(upstream):
         names(asha, "deepcall", r"Northgate: DeepCall is not answering since \d\d:\d\d \(No answer within 5 s\)")
-    finally:
-        upstream.process.send_signal(signal.SIGCONT)
     all_is_well(asha)
 
 
@@ -98,12 +94,9 @@ def test_a_server_that_falls_silent_is_named_by_the_page_itself_long_before_it_g
     asha: Screen, server: Callboard
 ) -> None:
     all_is_well(asha)
-    server.process.send_signal(signal.SIGSTOP)
-    try:
+    with frozen(server):
         names(asha, "server", r"This screen has heard nothing from the server since \d\d:\d\d")
         expect(asha.page.locator("html")).to_have_attribute("data-link", "live")
-    finally:
-        server.process.send_signal(signal.SIGCONT)
     all_is_well(asha)
 
 

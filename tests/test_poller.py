@@ -503,7 +503,8 @@ async def test_a_lease_that_somebody_wants_is_lent_when_the_list_that_is_asked_f
     poller, press = leading(Slow(listing(call("a"))))
     asking = asyncio.ensure_future(poller.poll_once())
     lending = asyncio.ensure_future(poller._let_go())
-    await asyncio.sleep(0.05)
+    for _ in range(20):
+        await asyncio.sleep(0)
     assert not lending.done()  # DeepCall is at work on our list: another one beside it would be answered 1501
     coming.set()
     with pytest.raises(LeaseLent):
