@@ -115,7 +115,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             hub.acknowledge(self.member, verb[1])
         else:
             counts.sockets.resyncs += 1
-            hub.resync(self.member)
+            hub.resync(self.member, verb[1])
 
     async def close(self, code: int | None = None, reason: str | None = None) -> None:
         self.log.closing(code)

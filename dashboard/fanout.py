@@ -133,12 +133,18 @@ class Hub:
         was_behind = member.behind
         member.acknowledge(seq)
         if was_behind and not member.behind:
-            self.resync(member)
+            self._again(stream, member)
 
-    def resync(self, member: Member) -> None:
-        """A full board on request, at most one in 2 s."""
+    def resync(self, member: Member, seq: int) -> None:
+        """A full board on request, at most one in 2 s. `seq`, the number the page is at, proves that it read the last
+        one: who asks without reading would only be given more to hold.
+        """
         stream = self.streams.get(member.viewer.audience)
-        if stream is not None and time.monotonic() - member.last_full >= 2:
+        if stream is not None and (member.whole is None or member.whole <= seq <= stream.seq):
+            self._again(stream, member)
+
+    def _again(self, stream: Stream, member: Member) -> None:
+        if time.monotonic() - member.last_full >= 2:
             self._full(stream, member)
 
     def close(self, members: Iterable[Member], code: int) -> None:
@@ -184,7 +190,9 @@ class Hub:
 
     def _full(self, stream: Stream, member: Member) -> None:
         member.last_full = time.monotonic()
-        counts.sockets.full += member.write(stream.seq, stream.full(), stream.limit())
+        if member.write(stream.seq, stream.full(), stream.limit()):
+            member.whole = stream.seq
+            counts.sockets.full += 1
         self._tell(stream, member)
 
     def _tell(self, stream: Stream, member: Member) -> None:

@@ -46,6 +46,7 @@ class Member:
         self.behind = False
         self._ticks_behind = 0
         self.last_full = 0.0
+        self.whole: int | None = None  # the number of a full board that nobody has proved to have read yet
         self.closing = False
         self.told = 0  # the overlay's version up to which the person was told of their own takeovers
         self._task: asyncio.Future[None] = asyncio.ensure_future(self._write())
@@ -83,6 +84,7 @@ class Member:
         self._unacknowledged.clear()
         self._unanswered = self.missed_ticks = 0
         self.behind = False
+        self.whole = None
 
     def acknowledge(self, seq: int) -> None:
         """All up to `seq` was read. What acknowledges nothing says nothing."""
@@ -90,6 +92,8 @@ class Member:
             sent = self._unacknowledged.popleft()
             self._unanswered -= sent.size
             self.missed_ticks -= sent.is_tick
+        if self.whole is not None and seq >= self.whole:
+            self.whole = None
         if self.behind and not self.backlog:
             self.behind = False
             self.last_full = 0.0

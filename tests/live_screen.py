@@ -169,7 +169,7 @@ class Screen:
         if "ack" in said:
             hub.acknowledge(member, said["ack"])
         else:
-            hub.resync(member)
+            hub.resync(member, said["resync"])
 
     # ── what must never be ─────────────────────────────────────────────────────────────────────────
     def _check(self, text: str) -> None:

@@ -453,9 +453,30 @@ async def test_a_resync_brings_a_full_board_at_most_once_in_two_seconds(
     monkeypatch.setattr(fanout, "time", SimpleNamespace(monotonic=lambda: times[0]))
     for wait_s in (1.9, 0.2, 0.1, 1.7, 0.3):
         times[0] += wait_s
-        hub.resync(page.member)
+        await settled()
+        hub.resync(page.member, page.seq)
     await settled()
     assert [json.loads(text)["full"] for text in page.texts[1:]] == [True, True]
+
+
+@pytest.mark.parametrize("made_up", [0, 5, 2**31, 2**40])
+async def test_who_asks_for_boards_without_reading_is_given_no_more_of_them(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, made_up: int
+) -> None:
+    page = Page(hub)
+    page.block()
+    times = [page.member.last_full]
+    monkeypatch.setattr(fanout, "time", SimpleNamespace(monotonic=lambda: times[0]))
+    for _ in range(5):
+        times[0] += 3
+        await settled()
+        hub.resync(page.member, made_up)
+    page.unblock()
+    await settled()
+    assert len(page.texts) == 1
+    hub.resync(page.member, page.seq)
+    await settled()
+    assert [json.loads(text)["full"] for text in page.texts] == [True, True]
 
 
 async def test_a_page_that_is_moved_begins_anew_with_its_new_board(hub: Hub, mirror: Mirror) -> None:

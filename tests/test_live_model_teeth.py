@@ -96,7 +96,7 @@ def a_frame_keeps_the_number_of_the_one_before(patch: pytest.MonkeyPatch) -> Non
 
 
 def a_resync_is_not_answered(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Hub, "resync", lambda _self, _member: None)
+    patch.setattr(Hub, "_again", lambda _self, _stream, _member: None)
 
 
 def who_is_behind_stays_behind(patch: pytest.MonkeyPatch) -> None:

@@ -181,16 +181,16 @@ async def heard(path: str, cookies: str) -> tuple[int, str]:
         accepted, _ = await wire.connect(timeout=10)
         if not accepted:
             return 403, ""
-        for ask in ('{"resync": 0}', ""):
+        for asks in (True, False):
             event = await wire.receive_output(timeout=10)
             if event["type"] == "websocket.close":
                 return int(event["code"]), "".join(said)
             assert json.loads(event["text"])["full"]
             said.append(event["text"])
-            if ask:
+            if asks:
                 for member in hub.members:
                     member.last_full = 0.0
-                await wire.send_to(text_data=ask)
+                await wire.send_to(text_data=json.dumps({"resync": json.loads(event["text"])["seq"]}))
         return 0, "".join(said)
     finally:
         with contextlib.suppress(asyncio.CancelledError):
