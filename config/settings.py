@@ -45,6 +45,9 @@ SESSION_IDLE_S: int = given_number("CALLBOARD_SESSION_IDLE_HOURS", 12) * 3600
 SESSION_COOKIE_AGE: int = given_number("CALLBOARD_SESSION_HOURS", 160) * 3600
 SESSION_ENGINE = "dashboard.session_store"
 
+# Who must have a second factor: "administrators", or nobody, and then it is "offered" to all alike.
+SECOND_FACTOR: str = given("CALLBOARD_SECOND_FACTOR", "administrators")
+
 INSTALLED_APPS = [
     "servestatic",
     "django.contrib.admin",

@@ -13,6 +13,7 @@ from dashboard.models import Display, Seat
 
 BOARD, WALL = "board", "wall"
 TAKE_OVER = "dashboard.take_over"
+REVEAL = "dashboard.reveal_numbers"
 FULL_NUMBERS = "dashboard.see_full_numbers"
 
 
@@ -37,11 +38,13 @@ class Scope(msgspec.Struct, frozen=True):
 class Audience(msgspec.Struct, frozen=True):
     """All who may be sent the same bytes. `own_sessions`, `own_agents`: accounts where they have their own of it.
 
+    `may_reveal`: a masked number may be held to show the whole one, each time on record.
     `screen` says what their pictures show: the whole board, or what fits a wall.
     """
 
     scope: Scope = Scope()
     full_numbers: bool = False
+    may_reveal: bool = False
     may_take_over: bool = False
     own_sessions: frozenset[int] = frozenset()
     own_agents: frozenset[int] = frozenset()
@@ -85,6 +88,7 @@ def viewer_of(user: Any, language: str = "en") -> Viewer | None:
     audience = Audience(
         scope=scope,
         full_numbers=user.has_perm(FULL_NUMBERS),
+        may_reveal=user.has_perm(REVEAL) and not user.has_perm(FULL_NUMBERS),
         may_take_over=user.has_perm(TAKE_OVER),
         own_sessions=frozenset(seat.account_id for seat in seats if seat.ssid_sealed),
         own_agents=frozenset(seat.account_id for seat in seats if seat.agent_id),

@@ -1,4 +1,7 @@
-"""What Callboard itself keeps: who may see what, the lease, the newest boards, takeovers and their record."""
+"""What Callboard itself keeps: who may see what, the lease, the newest boards, takeovers and their record.
+
+Signing in has models of its own in `person_models.py`.
+"""
 
 import uuid
 from typing import Any, ClassVar
@@ -9,8 +12,12 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.person_models import Preference, SecondFactor, SignIn, WrongPassword
 from queue_api.credentials import Secret, seal, unseal
 from queue_api.models import Account
+
+__all__ = ["AuditEvent", "BoardSnapshot", "Display", "Generation", "Lease", "ObservedCall", "Pairing", "Preference",
+           "Queue", "Seat", "SecondFactor", "SignIn", "TakeoverAttempt", "WrongCode", "WrongPassword"]
 
 
 class Queue(models.Model):
@@ -67,7 +74,9 @@ class Seat(models.Model):
             models.UniqueConstraint(fields=["user", "account"], name="one_seat_per_account")
         ]
         permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("watch", "May watch the live calls of their queues"),
             ("take_over", "May take over calls"),
+            ("reveal_numbers", "May show a whole caller number by holding it, on record"),
             ("see_full_numbers", "May see full caller numbers"),
         ]
 
@@ -83,69 +92,6 @@ class Seat(models.Model):
     def own_ssid(self) -> Secret | None:
         """The person's own session, or None. Raises `Unsealable` when the field keys do not fit."""
         return Secret(unseal(self.ssid_sealed, f"seat:{self.uid}:ssid")) if self.ssid_sealed else None
-
-
-class Preference(models.Model):
-    """How a person wants their own screens to behave. Without a row: the defaults."""
-
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preference")
-    arm_first = models.BooleanField(_("takeovers need a second click"), default=False)
-
-    def __str__(self) -> str:
-        return str(self.user)
-
-
-class SignIn(models.Model):
-    """One browser that somebody signed in with. Kept for a while after its end, so that its next page can say why."""
-
-    class Why(models.TextChoices):
-        SIGNED_OUT = "signed-out", _("signed out")
-        IDLE = "idle", _("idle for too long")
-        OVER = "over", _("at the end of its life")
-        ELSEWHERE = "elsewhere", _("signed out from another browser")
-        ADMINISTRATOR = "administrator", _("signed out by an administrator")
-        PASSWORD = "password", _("the password was changed")
-        SWITCHED_OFF = "switched-off", _("the person was switched off")
-
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sign_ins")
-    session_key = models.CharField(max_length=40, unique=True)
-    auth_mark = models.CharField(max_length=16, blank=True)  # changes with the password
-    began_at = models.DateTimeField(default=timezone.now)
-    last_seen_at = models.DateTimeField(default=timezone.now)
-    ends_at = models.DateTimeField()  # at the latest, however busy it is
-    ended_at = models.DateTimeField(null=True, blank=True, db_index=True)
-    why = models.CharField(max_length=16, blank=True, choices=Why.choices)
-    address = models.GenericIPAddressField(null=True, blank=True)
-    agent = models.CharField(max_length=200, blank=True)  # as the browser names itself
-
-    class Meta:
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["user", "address"], name="sign_in_place")]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} since {self.began_at:%Y-%m-%d %H:%M}"
-
-
-class WrongPassword(models.Model):
-    """One try that failed. What was typed as the name may be a password: only a keyed hash of it is kept."""
-
-    name_hash = models.CharField(max_length=64)
-    person = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+", verbose_name=_("person"))
-    place = models.CharField(max_length=64)  # an address, or a browser that this person has signed in with before
-    address = models.CharField(_("address"), max_length=45, blank=True)
-    at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
-
-    class Meta:
-        verbose_name = _("wrong password")
-        verbose_name_plural = _("wrong passwords")
-        ordering: ClassVar[list[str]] = ["-at"]
-        indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["name_hash", "at"], name="wrong_name"),
-            models.Index(fields=["address", "at"], name="wrong_address"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.person_id} {self.at:%H:%M:%S}"
 
 
 class Lease(models.Model):
