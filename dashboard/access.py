@@ -1,9 +1,10 @@
 """Who may see and do what. Every door (page, socket, takeover, export) asks here, and nowhere else decides.
 
-Deny by default: without a seat a person sees nothing; without a right the button is not there.
+Deny by default: without a role or without queues a person sees nothing; without the right the button is not there.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from django.contrib.auth.models import User
 from dashboard.models import Display, Seat
 
 BOARD, WALL = "board", "wall"
+WATCH = "dashboard.watch"
 TAKE_OVER = "dashboard.take_over"
 REVEAL = "dashboard.reveal_numbers"
 FULL_NUMBERS = "dashboard.see_full_numbers"
@@ -78,15 +80,9 @@ def viewer_of(user: Any, language: str = "en") -> Viewer | None:
     """The viewer behind a signed-in, active user; None for anybody else. Four queries at most."""
     if not user.is_authenticated or not user.is_active:
         return None
-    seats = list(Seat.objects.filter(user_id=user.pk, account__enabled=True).prefetch_related("queues"))
-    scope = Scope(
-        everything=user.is_superuser,
-        whole=frozenset(seat.account_id for seat in seats if seat.all_queues),
-        queues=frozenset((seat.account_id, queue.key) for seat in seats for queue in seat.queues.all()
-                         if queue.account_id == seat.account_id),
-    )
+    seats = seats_of(user)
     audience = Audience(
-        scope=scope,
+        scope=given_to(user, seats) if user.has_perm(WATCH) else Scope(),
         full_numbers=user.has_perm(FULL_NUMBERS),
         may_reveal=user.has_perm(REVEAL) and not user.has_perm(FULL_NUMBERS),
         may_take_over=user.has_perm(TAKE_OVER),
@@ -96,8 +92,28 @@ def viewer_of(user: Any, language: str = "en") -> Viewer | None:
     )
     return Viewer(user_id=user.pk, name=display_name(user), audience=audience,
                   agent_ids={seat.account_id: seat.agent_id for seat in seats if seat.agent_id},
-                  sets_up=user.is_staff and user.has_perm("queue_api.change_account"),
+                  sets_up=may_set_up(user),
                   judges=user.is_staff and user.has_perm("dashboard.change_takeoverattempt"))
+
+
+def seats_of(user: Any) -> list[Seat]:
+    """A person's seats in accounts that are switched on, with their queues."""
+    return list(Seat.objects.filter(user_id=user.pk, account__enabled=True).prefetch_related("queues"))
+
+
+def given_to(user: Any, seats: Iterable[Seat]) -> Scope:
+    """The queues that were given to a person. To see anything of them takes the right to watch, too."""
+    return Scope(
+        everything=user.is_superuser,
+        whole=frozenset(seat.account_id for seat in seats if seat.all_queues),
+        queues=frozenset((seat.account_id, queue.key) for seat in seats for queue in seat.queues.all()
+                         if queue.account_id == seat.account_id),
+    )
+
+
+def may_set_up(user: Any) -> bool:
+    """Whether they could mend an account: they are led through setting up, and read how a process does."""
+    return bool(user.is_active and user.is_staff and user.has_perm("queue_api.change_account"))
 
 
 def viewer_of_display(display: Display) -> Viewer:

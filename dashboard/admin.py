@@ -4,23 +4,27 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import UserChangeForm
-from django.contrib.auth.models import Permission, User
-from django.http import HttpRequest
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard import poll_admin, record_admin, takeover_admin, wall_admin  # noqa: F401 - registers accounts, record, walls
 from dashboard.models import Queue, Seat
+from dashboard.people_list import PeopleList
+from dashboard.person_form import NewPersonForm, PersonForm
+from dashboard.rights import NOBODY, record_change, rights_of
+from dashboard.roles import manageable
 from dashboard.sign_in_admin import SignInActions
+from dashboard.views import source_of
 from queue_api.admin import WriteOnlyField
 
 admin.site.site_header = "Callboard"
 admin.site.site_title = "Callboard"
 admin.site.index_title = gettext_lazy("Set-up and record")
-
-RIGHTS = {"may_take_over": "take_over", "may_see_full_numbers": "see_full_numbers"}
 
 
 class SeatForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -65,56 +69,92 @@ class SeatInline(admin.StackedInline):  # type: ignore[type-arg]
         return 0 if obj and obj.seats.exists() else 1  # the first seat is there to be filled in
 
 
-class PersonForm(UserChangeForm):  # type: ignore[type-arg]
-    may_take_over = forms.BooleanField(label=gettext_lazy("May take over calls"), required=False)
-    may_see_full_numbers = forms.BooleanField(label=gettext_lazy("May see full caller numbers"), required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            held = set(self.instance.user_permissions.values_list("codename", flat=True))
-            for field, codename in RIGHTS.items():
-                self.fields[field].initial = codename in held
-
-
 admin.site.unregister(User)
+admin.site.unregister(Group)  # the roles are the groups, and what they may is a table in the code (decision 016)
 
 
 @admin.register(User)
-class PersonAdmin(SignInActions, UserAdmin):  # type: ignore[type-arg]
-    form = PersonForm
+class PersonAdmin(SignInActions, PeopleList):
+    """Who is no owner changes nobody who may do more than a role says: neither here nor by an action or a password."""
+
+    form, add_form = PersonForm, NewPersonForm
     inlines = [SeatInline]
     actions = ("sign_out_everywhere", "lift_waiting")
-    list_display = ("username", "first_name", "last_name", "is_active", "is_staff", "queues_shown")
-    fieldsets = (
-        (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
+    filter_horizontal = ()
+    add_fieldsets = (
+        (None, {"fields": ("username", "first_name", "last_name", "email", "password1", "password2")}),
         (gettext_lazy("Rights"), {
-            "fields": ("is_active", "may_take_over", "may_see_full_numbers", "is_staff", "is_superuser", "groups"),
-            "description": gettext_lazy("Without a seat below, a person sees no calls at all."),
-        }),
+            "fields": ("role", "numbers"),
+            "description": gettext_lazy("Queues are given on the page that follows. Until then they see no call.")}),
     )
-    filter_horizontal = ("groups",)
+
+    class Media:
+        css = {"all": ["board/people.css"]}
+
+    # ── who may change whom ────────────────────────────────────────────────────────────────────────
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and self._manages(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes themselves: the last owner would be gone with a click."""
+        themselves = obj is not None and obj.pk == request.user.pk
+        return super().has_delete_permission(request, obj) and not themselves and self._manages(request, obj)
+
+    def _manages(self, request: HttpRequest, obj: Any) -> bool:
+        return obj is None or manageable(request.user, User.objects.filter(pk=obj.pk)).exists()
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[User], *rest: Any) -> HttpResponse | None:
+        """Whatever the action is, it is done to those alone whom this administrator may change."""
+        answer: HttpResponse | None = super().response_action(request, manageable(request.user, queryset), *rest)
+        return answer
+
+    # ── the page ───────────────────────────────────────────────────────────────────────────────────
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        if not self.has_change_permission(request, obj):
+            shown = ("username", "first_name", "last_name", "email", "role_shown", "numbers_shown", "is_active")
+            return ((None, {"fields": shown, "description": gettext_lazy("Only an owner may change this person.")}),)
+        rights = ("role", "is_superuser", "numbers") if request.user.is_superuser else ("role", "numbers")
+        return (
+            (None, {"fields": ("username", "password", "first_name", "last_name", "email", "is_active")}),
+            (gettext_lazy("Rights"), {"fields": rights, "description": gettext_lazy(
+                "What they may do. Which queues they may do it with is said below, a seat for each account.")}),
+        )
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return self.inlines if obj else []
 
-    @admin.display(description=gettext_lazy("queues"))
-    def queues_shown(self, person: User) -> str:
-        if person.is_superuser:
-            return _("all accounts")
-        parts = [_("%(account)s: all") % {"account": seat.account.name} if seat.all_queues
-                 else ", ".join(str(queue) for queue in seat.queues.all())
-                 for seat in person.seats.select_related("account").prefetch_related("queues__account")]
-        return "; ".join(part for part in parts if part) or _("none")
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.actor = request.user  # a class of this request's own
+        return form
+
+    # ── saving, with its line of the record in the same transaction ────────────────────────────────
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        form.before = rights_of(obj.pk) if change else NOBODY
+        super().save_model(request, obj, form, change)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        for field, codename in RIGHTS.items():
-            if field in form.cleaned_data:
-                right = Permission.objects.get(codename=codename, content_type__app_label="dashboard")
-                change_right = form.instance.user_permissions.add if form.cleaned_data[field] else (
-                    form.instance.user_permissions.remove)
-                change_right(right)
+        form.give(form.instance)
+        self._an_owner_stays()
+        record_change(form.instance, form.before, rights_of(form.instance.pk), request.user, source_of(request))
+
+    def _an_owner_stays(self) -> None:
+        """Two owners who take each other's right at the same moment: saving made the second wait for the first."""
+        if not User.objects.filter(is_superuser=True, is_active=True).exists():
+            raise PermissionDenied(_("Nothing was changed: nobody would be an owner any more."))
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        self.delete_queryset(request, User.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        with transaction.atomic():
+            for person in queryset.exclude(pk=request.user.pk or 0):
+                record_change(person, rights_of(person.pk), NOBODY, request.user, source_of(request))
+                person.delete()
+            self._an_owner_stays()
 
 
 @admin.register(Queue)

@@ -11,12 +11,14 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from config import checks  # noqa: F401 - registers what `check --deploy` asks
+        from dashboard import roles
         from dashboard.borrowing import borrowed
         from dashboard.changes import connect
         from queue_api import turns
 
         turns.take = borrowed
         post_migrate.connect(_use_wal, sender=self)
+        post_migrate.connect(roles.keep, sender=self)
         connect(post_save, post_delete, m2m_changed)
 
 

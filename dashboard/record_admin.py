@@ -129,7 +129,7 @@ class AuditAdmin(RecordAdmin):
     list_display = ("when", "seq", "what", "actor_name", "account_name", "call_ref", "caller", "address", "code",
                     "message", "tries")
     list_filter = (KindFilter, "account_name", CodeFilter, "at")
-    search_fields = ("actor_name", "detail__by", "call_ref", "=detail__caller_last4", "^detail__address",
+    search_fields = ("actor_name", "detail__by", "detail__who", "call_ref", "=detail__caller_last4", "^detail__address",
                      "=detail__code")
     search_help_text = gettext_lazy("A name, a call, the caller’s last four digits, an address or a code.")
     date_hierarchy = "at"

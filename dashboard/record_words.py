@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.models import AuditEvent, TakeoverAttempt
+from dashboard.rights import CHANGED, Part
+from dashboard.rights_words import changes
 from dashboard.words import NOT_SENT
 from queue_api.errors import advice
 
@@ -37,6 +39,9 @@ class Told(msgspec.Struct, frozen=True):
     by: str = ""
     verdict: str = ""
     tries: tuple[OneTry, ...] = ()
+    who: str = ""
+    before: Part = Part()
+    after: Part = Part()
 
 
 KINDS: dict[str, Text] = {
@@ -47,6 +52,7 @@ KINDS: dict[str, Text] = {
     "takeover.denied": gettext_lazy("Takeover: not allowed, nothing sent"),
     "session.stored": gettext_lazy("Own DeepCall session stored"),
     "session.removed": gettext_lazy("Own DeepCall session removed"),
+    CHANGED: gettext_lazy("Rights changed"),
 }
 VERDICTS = dict(TakeoverAttempt.Verdict.choices)
 
@@ -62,6 +68,9 @@ def told(detail: Any) -> Told:
 def what_happened(event: AuditEvent) -> str:
     label = str(KINDS.get(event.kind, event.kind))
     line = told(event.detail)
+    if event.kind == CHANGED:
+        return _("Rights of %(name)s changed: %(changes)s") % {
+            "name": line.who, "changes": "; ".join(changes(line.before, line.after))}
     return f"{label}: {judged(line.verdict, line.by)}" if line.verdict else label
 
 

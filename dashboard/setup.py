@@ -13,10 +13,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.access import display_name, viewer_of
+from dashboard.access import TAKE_OVER, WATCH, display_name, given_to, may_set_up, seats_of
 from dashboard.board import Board
 from dashboard.mirror import Card, Health, mirror
 from dashboard.models import Queue
+from dashboard.roles import administrators
 from dashboard.words import feed_trouble
 from queue_api.calls import CallState
 from queue_api.models import Account
@@ -74,8 +75,8 @@ def steps(administrator: User, now: int) -> tuple[Step, ...]:
 
 
 def progress(user: User, now: int) -> tuple[int, int] | None:
-    """(steps done, steps) while an administrator has some left; None for anybody else, and afterwards."""
-    if not user.is_superuser:
+    """(steps done, steps) for who may set up while some are left; None for anybody else, and afterwards."""
+    if not may_set_up(user):
         return None
     taken = steps(user, now)
     done = sum(step.done for step in taken)
@@ -92,11 +93,9 @@ def _feed(account: Account, now: int) -> Feed:
 def _people() -> list[Person]:
     """Those who could be supervisors, as the doors see them; the first that is complete ends the search."""
     found: list[Person] = []
-    for user in User.objects.filter(is_active=True, is_superuser=False).order_by("pk")[:PEOPLE]:
-        viewer = viewer_of(user)
-        audience = viewer.audience if viewer else None
-        found.append(Person(user.pk, display_name(user), bool(audience and audience.scope),
-                            bool(audience and audience.may_take_over)))
+    for user in User.objects.filter(is_active=True).exclude(pk__in=administrators()).order_by("pk")[:PEOPLE]:
+        found.append(Person(user.pk, display_name(user), bool(given_to(user, seats_of(user))),
+                            user.has_perms([WATCH, TAKE_OVER])))
         if found[-1].complete:
             break
     return found
@@ -207,8 +206,8 @@ def supervised(people: Sequence[Person], has_account: bool) -> Step:
             "name": ready.name},))
     if not people:
         return Step("supervisor", title, False, (_(
-            "Nobody yet but administrators. Add a person; on the page that follows tick “may take over calls” and add "
-            "a seat with its queues."),), (add,) if has_account else ())
+            "Nobody yet but you and other administrators. Add a person with the role Supervisor; on the page that "
+            "follows add a seat with its queues."),), (add,) if has_account else ())
     lines = tuple(_missing(person) for person in people[:5])
     links = tuple(Link(reverse("admin:auth_user_change", args=[person.pk]), _("Open %(name)s") % {"name": person.name})
                   for person in people[:5])
@@ -217,11 +216,11 @@ def supervised(people: Sequence[Person], has_account: bool) -> Step:
 
 def _missing(person: Person) -> Text:
     if person.has_queues:
-        return _("%(name)s has queues but may not take over calls: tick that right.") % {"name": person.name}
+        return _("%(name)s has queues but may not take over calls: give the role Supervisor.") % {"name": person.name}
     if person.may_take_over:
         return _("%(name)s may take over calls but has no queues: add a seat with its queues.") % {"name": person.name}
-    return _("%(name)s has no queues and may not take over calls: add a seat with its queues, and tick the right.") % {
-        "name": person.name}
+    return _("%(name)s has no queues and may not take over calls: give the role Supervisor, and add a seat with its "
+             "queues.") % {"name": person.name}
 
 
 def _change(pk: int, name: str) -> Link:

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -18,12 +17,13 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard import client_address, first_run
-from dashboard.access import Scope, Viewer, viewer_of
+from dashboard.access import Scope, Viewer, may_set_up, viewer_of
 from dashboard.agents import agent_ref
 from dashboard.answering import Answer, nothing_sent
 from dashboard.asking import take_over
 from dashboard.audit import Source
 from dashboard.clock import now_ms
+from dashboard.empty import LOOKS_AGAIN_S, whom_to_ask, why_empty
 from dashboard.forms import FirstAdministratorForm
 from dashboard.frames import picture
 from dashboard.mirror import mirror
@@ -48,7 +48,9 @@ def board(request: HttpRequest) -> HttpResponse:
     """The board, right at first paint and without a socket. Without queues: why, and whom to ask."""
     viewer = viewer_for(request)
     if viewer is None or not viewer.audience.scope:
-        return render(request, "dashboard/board_empty.html", {"user_name": request.user, "administrators": _admins()})
+        return render(request, "dashboard/board_empty.html", {
+            "user_name": viewer.name if viewer else request.user, "why": why_empty(request.user),
+            "whom": whom_to_ask(request.user), "looks_again_s": LOOKS_AGAIN_S})
     station.look(viewer.audience.scope)
     now = now_ms()
     shown = picture(mirror, viewer.audience, now)
@@ -68,21 +70,15 @@ def board(request: HttpRequest) -> HttpResponse:
     })
 
 
-def _admins() -> list[str]:
-    """Names of up to three administrators who could help."""
-    return [user.get_full_name() or user.get_username()
-            for user in User.objects.filter(is_active=True, is_superuser=True).order_by("pk")[:3]]
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def set_up(request: HttpRequest) -> HttpResponse:
-    """Without an administrator the form for the first one; then, for administrators, what is still missing."""
+    """Without an owner the form for the first one; then, for who may set up, what is still missing."""
     if not first_run.has_administrator():
         return _first_administrator(request)
     if not request.user.is_authenticated:
         return redirect_to_login(request.path)
-    if not request.user.is_superuser:
+    if not may_set_up(request.user):
         raise PermissionDenied
     station.look(Scope(everything=True))
     taken = steps(request.user, now_ms())

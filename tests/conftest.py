@@ -11,9 +11,10 @@ from django.test import TransactionTestCase, override_settings
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from dashboard import append_only
+from dashboard import append_only, roles
 from dashboard.mirror import mirror
 from dashboard.models import Queue, Seat
+from dashboard.roles import Role
 from queue_api.models import Account
 
 pytest_plugins = ["tests.screens"]
@@ -102,8 +103,11 @@ def billing(account: Account) -> Queue:
 
 
 def person(username: str, rights: tuple[str, ...] = (), queues: tuple[Queue, ...] = ()) -> User:
+    """With `take_over` a supervisor, with queues alone an observer, else without a role; other rights beside it."""
     user = User.objects.create_user(username, password=PASSWORD, first_name=username.title())
-    user.user_permissions.set(Permission.objects.filter(codename__in=rights, content_type__app_label="dashboard"))
+    roles.give(user, Role.SUPERVISOR if "take_over" in rights else Role.OBSERVER if queues else Role.NONE)
+    others = set(rights) - {"take_over"}
+    user.user_permissions.set(Permission.objects.filter(codename__in=others, content_type__app_label="dashboard"))
     for queue in queues:
         seat, _ = Seat.objects.get_or_create(user=user, account=queue.account)
         seat.queues.add(queue)

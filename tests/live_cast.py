@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from dashboard.access import Viewer, viewer_of, viewer_of_display
 from dashboard.models import Display, Queue, Seat
+from dashboard.roles import Numbers, Role, give, give_numbers, numbers_of, role_of
 from queue_api.models import Account
 from tests.conftest import person
 from tests.live_upstream import QUEUES
@@ -49,10 +50,10 @@ class Cast:
         """An administrator gives or takes a queue or a right; nobody is left without any queue."""
         user = chance.choice(self.people[1:4])
         if chance.random() < 0.4:
-            right = Permission.objects.get(
-                content_type__app_label="dashboard", codename=chance.choice(("take_over", "see_full_numbers")))
-            has = user.user_permissions.filter(pk=right.pk).exists()
-            (user.user_permissions.remove if has else user.user_permissions.add)(right)
+            if chance.random() < 0.5:
+                give(user, Role.OBSERVER if role_of(user) is Role.SUPERVISOR else Role.SUPERVISOR)
+            else:
+                give_numbers(user, Numbers.MASKED if numbers_of(user) is Numbers.WHOLE else Numbers.WHOLE)
             return
         (number, _key), queue = chance.choice(sorted(self.queues.items()))
         seat, _ = Seat.objects.get_or_create(user=user, account=self.accounts[number])

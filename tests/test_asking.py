@@ -16,6 +16,7 @@ from django.utils import timezone
 from dashboard import audit, in_flight, takeover
 from dashboard.mirror import mirror, read_news
 from dashboard.models import AuditEvent, Queue, Seat, TakeoverAttempt
+from dashboard.roles import Role, give
 from dashboard.takeover_states import CELLS, OPEN, State
 from queue_api import client as queue_client
 from queue_api import tries
@@ -393,7 +394,7 @@ def test_without_the_right_nothing_is_sent_though_the_post_came(observer: User, 
 
 def test_a_right_that_was_just_taken_away_is_gone(supervisor: User, deepcall: Peer, ref: str) -> None:
     client = signed_in(supervisor)
-    supervisor.user_permissions.clear()
+    give(supervisor, Role.OBSERVER)
     assert click(client, ref).status_code == 403
     assert deepcall.journal == []
 

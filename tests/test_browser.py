@@ -208,11 +208,11 @@ def test_a_right_taken_away_in_the_admin_reaches_the_open_screen(server: Callboa
     expect(ben.page.locator("button[data-action=takeover]").first).to_be_visible()
     admin.page.goto(f"{server.url}/admin/auth/user/")
     admin.page.click("text=ben")
-    admin.page.uncheck("#id_may_take_over")
+    admin.page.check("[name=role][value=observer]")
     admin.page.click("input[name=_save]")
     expect(ben.page.locator("button[data-action=takeover]")).to_have_count(0, timeout=10_000)
     admin.page.click("text=ben")
-    admin.page.check("#id_may_take_over")
+    admin.page.check("[name=role][value=supervisor]")
     admin.page.click("input[name=_save]")
     expect(ben.page.locator("button[data-action=takeover]").first).to_be_visible(timeout=10_000)
     assert admin.problems == []

@@ -23,6 +23,7 @@ from django.core.management import CommandError, call_command
 from dashboard import generation
 from dashboard.management.commands import demo
 from dashboard.models import Seat
+from dashboard.roles import Role, give, role_of
 from queue_api.models import Account
 from tests.peer import Peer, answer
 from tests.processes import MANAGE, Callboard, environment, free_port, furnish, manage, running
@@ -171,12 +172,12 @@ def test_wrong_credentials_are_said_with_what_to_do(deepcall: Peer) -> None:
 def test_furnishing_the_demo_twice_is_furnishing_it_once(settings: Any) -> None:
     settings.ALLOW_PRIVATE_UPSTREAM = True
     demo.furnish("http://127.0.0.1:1")
-    User.objects.get(username="ben").user_permissions.clear()
+    give(User.objects.get(username="ben"), Role.NONE)
     demo.furnish("http://127.0.0.1:2")
     assert Account.objects.get().base_url == "http://127.0.0.1:2"
     assert set(User.objects.values_list("username", flat=True)) == {"admin", "asha", "ben", "carla"}
     assert Seat.objects.count() == 3
-    assert not User.objects.get(username="ben").user_permissions.exists()
+    assert role_of(User.objects.get(username="ben")) is Role.NONE
 
 
 # ── serve ──────────────────────────────────────────────────────────────────────────────────────────

@@ -117,7 +117,7 @@ def test_from_an_empty_database_to_the_first_live_call_in_the_browser_alone(
     page.goto(f"{server.url}/setup/")
     expect(step(page, "supervisor")).to_contain_text("ben has no queues and may not take over calls")
     press(page, "Open ben")
-    page.check("#id_may_take_over")
+    page.check("[name=role][value=supervisor]")
     page.select_option("#id_seats-0-account", label="Harbour")
     page.check("#id_seats-0-all_queues")
     page.click("[name=_save]")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
@@ -18,6 +18,7 @@ from dashboard.fanout import Hub
 from dashboard.member import Member
 from dashboard.mirror import Mirror
 from dashboard.models import Queue, Seat
+from dashboard.roles import Role, give
 from dashboard.sessions import Verdict, carry_out, holders_of, judge
 from dashboard.station import Station
 from tests.makers import SALES, board, call, mirror_of, soon
@@ -93,13 +94,13 @@ def test_rights_are_read_again_only_when_the_configuration_changed(supervisor: U
 
 def test_a_right_taken_away_is_in_the_new_viewer(supervisor: User) -> None:
     holder = signed_in(supervisor)
-    supervisor.user_permissions.clear()
+    give(supervisor, Role.OBSERVER)
     assert not judged(holder).viewers[supervisor.pk].audience.may_take_over
 
 
 def test_a_right_given_and_a_queue_given_are_in_the_new_viewer(observer: User, billing: Queue) -> None:
     holder = signed_in(observer)
-    observer.user_permissions.add(Permission.objects.get(codename="take_over"))
+    give(observer, Role.SUPERVISOR)
     Seat.objects.get(user=observer).queues.add(billing)
     audience = judged(holder).viewers[observer.pk].audience
     assert audience.may_take_over
@@ -219,7 +220,7 @@ async def test_a_change_in_the_admin_moves_an_open_screen_with_the_next_reading(
     assert viewer is not None
     page = Page(station.hub, holder, viewer.audience)
     await station.read_once()
-    await sync_to_async(supervisor.user_permissions.clear)()
+    await sync_to_async(give)(supervisor, Role.OBSERVER)
     await station.read_once()
     assert not page.member.viewer.audience.may_take_over
 

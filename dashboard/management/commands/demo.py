@@ -9,19 +9,20 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.models import Display, Queue, Seat
 from dashboard.pairing import make_link
+from dashboard.roles import Numbers, Role, give, give_numbers
 from queue_api.models import Account
 from queue_api.simulator import people
 from queue_api.simulator.centre import QUEUES
 
 PASSWORD = "callboard-demo"  # noqa: S105 - for the demo's own database, on loopback
 ACCOUNT, WALL = "Northgate", "Service desk"
-ADMIN_IS = "set-up, the record, all queues of all accounts"
+ADMIN_IS = "owner: set-up, people and roles, the record, all queues of all accounts"
 # Every line that begins with "curl" is for pasting; a test hands them to the simulator.
 TO_TRY = """\
   Worth trying, in this order
@@ -40,7 +41,10 @@ TO_TRY = """\
          curl {simulator} -d '{{"clear":"*"}}'
     4  Whose phone. ben's button rings the front desk. Under “My session” he may paste demo-ssid-ben-okafor, and
        it rings him; anything else is refused, and he reads whose session it was and where to renew it.
-    5  The record, as admin: who took what over, when, and what DeepCall answered
+    5  A role, as admin: beside ben's open board give him the role Observer. His buttons go within seconds, and the
+       record says who did it.
+         {here}/admin/auth/user/
+    6  The record, as admin: who took what over, when, and what DeepCall answered
          {here}/admin/dashboard/takeoverattempt/
          {here}/admin/dashboard/auditevent/       (manage.py verify_audit checks it for edits)
 """
@@ -52,17 +56,19 @@ class DemoPerson(msgspec.Struct, frozen=True):
     first: str
     last: str
     queues: tuple[str, ...]  # names; empty: all queues
-    take_over: bool
-    full_numbers: bool
+    role: Role
+    numbers: Numbers
     upstream: people.Person | None = None
     what: str = ""
 
 
 SUPERVISORS = (
-    DemoPerson("asha", "Asha", "Rao", (), True, True, people.ASHA, "all queues, takes over, sees full numbers"),
-    DemoPerson("ben", "Ben", "Okafor", ("Support", "Sales"), True, False, None,
-               "Support and Sales, takes over with the front desk's phone, last four digits"),
-    DemoPerson("carla", "Carla", "Mendes", ("Billing",), False, False, None, "Billing, watches only"),
+    DemoPerson("asha", "Asha", "Rao", (), Role.SUPERVISOR, Numbers.WHOLE, people.ASHA,
+               "supervisor: all queues, takes over, sees whole numbers"),
+    DemoPerson("ben", "Ben", "Okafor", ("Support", "Sales"), Role.SUPERVISOR, Numbers.HELD, None,
+               "supervisor: Support and Sales, takes over with the front desk's phone, may hold a number to see it"),
+    DemoPerson("carla", "Carla", "Mendes", ("Billing",), Role.OBSERVER, Numbers.MASKED, None,
+               "observer: Billing, watches only, last four digits"),
 )
 
 
@@ -162,9 +168,8 @@ def _furnish_person(person: DemoPerson, account: Account) -> None:
         return
     user.set_password(PASSWORD)
     user.save()
-    rights = {"take_over": person.take_over, "see_full_numbers": person.full_numbers}
-    user.user_permissions.set(Permission.objects.filter(
-        content_type__app_label="dashboard", codename__in=[name for name, given in rights.items() if given]))
+    give(user, person.role)
+    give_numbers(user, person.numbers)
     seat = Seat(user=user, account=account, all_queues=not person.queues)
     if person.upstream:
         seat.agent_id = person.upstream.agent_id
