@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy
 
 from dashboard import poll_admin, record_admin, takeover_admin, wall_admin  # noqa: F401 - registers accounts, record, walls
 from dashboard.models import Queue, Seat
+from dashboard.proof_admin import PasswordProof, ProofAdmin
+from dashboard.second_factor_admin import SecondFactorActions
 from dashboard.sign_in_admin import SignInActions
 from queue_api.admin import WriteOnlyField
 
@@ -81,7 +83,8 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class PersonAdmin(SignInActions, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(ProofAdmin, PasswordProof, SecondFactorActions, SignInActions, UserAdmin):  # type: ignore[type-arg]
+    secrets = frozenset({"ssid", "password1"})
     form = PersonForm
     inlines = [SeatInline]
     actions = ("sign_out_everywhere", "lift_waiting")

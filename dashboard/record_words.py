@@ -35,6 +35,7 @@ class Told(msgspec.Struct, frozen=True):
     session: str = ""
     caller_last4: str = ""
     by: str = ""
+    person: str = ""
     verdict: str = ""
     tries: tuple[OneTry, ...] = ()
 
@@ -47,6 +48,11 @@ KINDS: dict[str, Text] = {
     "takeover.denied": gettext_lazy("Takeover: not allowed, nothing sent"),
     "session.stored": gettext_lazy("Own DeepCall session stored"),
     "session.removed": gettext_lazy("Own DeepCall session removed"),
+    "second-factor.set": gettext_lazy("Second factor switched on"),
+    "second-factor.removed": gettext_lazy("Second factor removed"),
+    "second-factor.reset": gettext_lazy("Second factor reset for somebody else"),
+    "recovery-codes.set": gettext_lazy("New recovery codes made"),
+    "recovery-code.used": gettext_lazy("Recovery code used"),
 }
 VERDICTS = dict(TakeoverAttempt.Verdict.choices)
 
@@ -62,7 +68,8 @@ def told(detail: Any) -> Told:
 def what_happened(event: AuditEvent) -> str:
     label = str(KINDS.get(event.kind, event.kind))
     line = told(event.detail)
-    return f"{label}: {judged(line.verdict, line.by)}" if line.verdict else label
+    more = judged(line.verdict, line.by) if line.verdict else line.person
+    return f"{label}: {more}" if more else label
 
 
 def judged(verdict: str, by: str) -> str:
