@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.management.base import CommandError
 
 from config.logs import FORMATS
@@ -27,7 +27,8 @@ def refuse_half_configured(host: str) -> None:
 @register(Tags.security, deploy=True)
 def fit_for_the_public(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """For `manage.py check --deploy`: as if this process were to be reached by everybody."""
-    return list(problems("127.0.0.1" if settings.BEHIND_PROXY else "0.0.0.0"))  # noqa: S104 - judged, not bound
+    refusals = problems("127.0.0.1" if settings.BEHIND_PROXY else "0.0.0.0")  # noqa: S104 - judged, not bound
+    return [*refusals, *_weaknesses()]
 
 
 def problems(host: str) -> Iterator[Error]:
@@ -82,6 +83,19 @@ def _others(public: bool) -> Iterator[Error]:
     if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < 16:
         yield Error("CALLBOARD_METRICS_TOKEN can be guessed.", "It must have at least 16 characters.",
                     id="callboard.E011")
+
+
+    if settings.SECOND_FACTOR not in ("administrators", "offered"):
+        yield Error("CALLBOARD_SECOND_FACTOR is not known.", "It must be administrators or offered.",
+                    id="callboard.E012")
+
+
+def _weaknesses() -> Iterator[Warning]:
+    """What somebody may have decided to do without."""
+    if settings.SECOND_FACTOR == "offered":
+        yield Warning("Administrators come in with a password alone.",
+                      "Leave CALLBOARD_SECOND_FACTOR away, unless something in front asks for a second factor.",
+                      id="callboard.W001")
 
 
 def _is_field_key(text: str) -> bool:

@@ -50,7 +50,7 @@ SECOND_FACTOR: str = given("CALLBOARD_SECOND_FACTOR", "administrators")
 
 INSTALLED_APPS = [
     "servestatic",
-    "django.contrib.admin",
+    "config.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -16,8 +16,10 @@ from dashboard import poll_admin, record_admin, takeover_admin, wall_admin  # no
 from dashboard.models import Queue, Seat
 from dashboard.people_list import PeopleList
 from dashboard.person_form import NewPersonForm, PersonForm
+from dashboard.proof_admin import PasswordProof, ProofAdmin
 from dashboard.rights import NOBODY, record_change, rights_of
 from dashboard.roles import manageable
+from dashboard.second_factor_admin import SecondFactorActions
 from dashboard.sign_in_admin import SignInActions
 from dashboard.views import source_of
 from queue_api.admin import WriteOnlyField
@@ -74,9 +76,10 @@ admin.site.unregister(Group)  # the roles are the groups, and what they may is a
 
 
 @admin.register(User)
-class PersonAdmin(SignInActions, PeopleList):
+class PersonAdmin(ProofAdmin, PasswordProof, SecondFactorActions, SignInActions, PeopleList):
     """Who is no owner changes nobody who may do more than a role says: neither here nor by an action or a password."""
 
+    secrets = frozenset({"ssid", "password1"})
     form, add_form = PersonForm, NewPersonForm
     inlines = [SeatInline]
     actions = ("sign_out_everywhere", "lift_waiting")

@@ -16,7 +16,7 @@ from dashboard import sign_ins
 from dashboard.access import display_name
 from dashboard.browser_words import words
 from dashboard.models import SignIn
-from dashboard.station import station
+from dashboard.sign_outs import sign_out
 
 SHOWN = 100
 
@@ -43,9 +43,6 @@ def _end(request: HttpRequest, user: User, which: str) -> None:
     if which != "others":
         number = int(which) if which.isascii() and which.isdigit() and len(which) < 19 else 0
         others = others.filter(pk=number)
-    keys = sign_ins.end(others, SignIn.Why.ELSEWHERE)
-    for key in keys:
-        station.signed_out(key)
-    sign_ins.tell_ended(user.pk, len(keys), SignIn.Why.ELSEWHERE)
-    messages.success(request, ngettext("%(n)s browser is signed out.", "%(n)s browsers are signed out.", len(keys))
-                     % {"n": len(keys)} if keys else _("Nothing to do: it was signed out already."))
+    ended = sign_out(user.pk, others, SignIn.Why.ELSEWHERE)
+    messages.success(request, ngettext("%(n)s browser is signed out.", "%(n)s browsers are signed out.", ended)
+                     % {"n": ended} if ended else _("Nothing to do: it was signed out already."))

@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.dispatch import Signal
 from django.utils import timezone
 
-from dashboard import client_address, generation, sign_ins
+from dashboard import client_address, generation, proof, sign_ins
 from dashboard.models import Display, Queue, Seat, SignIn
 from dashboard.station import station
 from queue_api.models import Account
@@ -43,6 +43,7 @@ def _changed(sender: Any, **kwargs: Any) -> None:
 
 def _signed_in(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
     before = request.session.session_key
+    proof.renew(request.session)
     sign_ins.begin(request.session, user, client_address.of_request(request), request.headers.get("User-Agent", ""))
     if before and before != request.session.session_key:
         station.signed_out(before)

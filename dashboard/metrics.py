@@ -20,7 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from dashboard import counts
+from dashboard import counts, second_factor
 from dashboard.access import WALL, may_set_up
 from dashboard.clock import now_ms
 from dashboard.in_flight import IN_FLIGHT
@@ -52,7 +52,7 @@ def may_read(request: HttpRequest) -> bool:
             return True
     elif _from_this_machine(request):
         return True
-    return may_set_up(request.user)
+    return may_set_up(request.user) and second_factor.satisfied(request)
 
 
 def _from_this_machine(request: HttpRequest) -> bool:

@@ -30,6 +30,7 @@ class SignIn(models.Model):
         ADMINISTRATOR = "administrator", _("signed out by an administrator")
         PASSWORD = "password", _("the password was changed")
         SWITCHED_OFF = "switched-off", _("the person was switched off")
+        SECOND_FACTOR = "second-factor", _("the second factor was changed")
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sign_ins")
     session_key = models.CharField(max_length=40, unique=True)
@@ -73,9 +74,10 @@ class WrongPassword(models.Model):
 
 
 class SecondFactor(models.Model):
-    """A person's authenticator app and their recovery codes. Without `confirmed_at` nobody asks for it yet.
+    """A person's authenticator app, which has proved itself with a first code, and their recovery codes.
 
-    Seed and codes are sealed, bound to `uid`. `last_step`: the newest time step that was used; none is used twice.
+    Seed and codes are sealed, bound to `uid` and the person. `last_step`: the newest time step that was used; none is
+    used twice.
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -83,8 +85,7 @@ class SecondFactor(models.Model):
     seed_sealed = models.TextField(editable=False)
     codes_sealed = models.TextField(editable=False, default="", blank=True)  # hashes of the recovery codes left
     last_step = models.PositiveBigIntegerField(default=0)
-    offered_at = models.DateTimeField(default=timezone.now)
-    confirmed_at = models.DateTimeField(null=True, blank=True)
+    confirmed_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
-        return f"{self.user_id} since {self.confirmed_at or '–'}"
+        return f"{self.user_id} since {self.confirmed_at:%Y-%m-%d}"

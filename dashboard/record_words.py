@@ -37,6 +37,7 @@ class Told(msgspec.Struct, frozen=True):
     session: str = ""
     caller_last4: str = ""
     by: str = ""
+    person: str = ""
     verdict: str = ""
     tries: tuple[OneTry, ...] = ()
     who: str = ""
@@ -53,6 +54,11 @@ KINDS: dict[str, Text] = {
     "session.stored": gettext_lazy("Own DeepCall session stored"),
     "session.removed": gettext_lazy("Own DeepCall session removed"),
     CHANGED: gettext_lazy("Rights changed"),
+    "second-factor.set": gettext_lazy("Second factor switched on"),
+    "second-factor.removed": gettext_lazy("Second factor removed"),
+    "second-factor.reset": gettext_lazy("Second factor reset for somebody else"),
+    "recovery-codes.set": gettext_lazy("New recovery codes made"),
+    "recovery-code.used": gettext_lazy("Recovery code used"),
 }
 VERDICTS = dict(TakeoverAttempt.Verdict.choices)
 
@@ -71,7 +77,8 @@ def what_happened(event: AuditEvent) -> str:
     if event.kind == CHANGED:
         return _("Rights of %(name)s changed: %(changes)s") % {
             "name": line.who, "changes": "; ".join(changes(line.before, line.after))}
-    return f"{label}: {judged(line.verdict, line.by)}" if line.verdict else label
+    more = judged(line.verdict, line.by) if line.verdict else line.person
+    return f"{label}: {more}" if more else label
 
 
 def judged(verdict: str, by: str) -> str:

@@ -13,7 +13,8 @@ from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.db.models import Model
 
-from dashboard.models import BoardSnapshot, Seat
+from dashboard.models import BoardSnapshot, Seat, SecondFactor
+from dashboard.second_factor import codes_context, seed_context
 from dashboard.snapshots import context_of
 from queue_api.credentials import Unsealable, seal, seal_bytes, unseal, unseal_bytes
 from queue_api.models import Account
@@ -49,6 +50,8 @@ SEALED = (
     Sealed("account session ids", Account, "ssid_sealed", lambda row: f"account:{row.uid}:ssid"),
     Sealed("account tokens", Account, "token_sealed", lambda row: f"account:{row.uid}:token"),
     Sealed("people's own session ids", Seat, "ssid_sealed", lambda row: f"seat:{row.uid}:ssid"),
+    Sealed("second factors", SecondFactor, "seed_sealed", seed_context),
+    Sealed("recovery codes", SecondFactor, "codes_sealed", codes_context),
     Sealed("kept boards", BoardSnapshot, "payload", lambda row: context_of(row.account)),
 )
 

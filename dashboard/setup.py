@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard import second_factor
 from dashboard.access import TAKE_OVER, WATCH, display_name, given_to, may_set_up, seats_of
 from dashboard.board import Board
 from dashboard.mirror import Card, Health, mirror
@@ -68,9 +69,8 @@ def steps(administrator: User, now: int) -> tuple[Step, ...]:
     accounts = list(Account.objects.all())
     feeds = [_feed(account, now) for account in accounts if account.enabled]
     return (
-        Step("administrator", gettext_lazy("An administrator"), True, (
-            _("%(name)s, signed in now.") % {"name": display_name(administrator)},)),
-        connected(accounts), answered(feeds, now), mapped(feeds), supervised(_people(), bool(feeds)),
+        looked_after(administrator), connected(accounts), answered(feeds, now), mapped(feeds),
+        supervised(_people(), bool(feeds)),
     )
 
 
@@ -102,6 +102,17 @@ def _people() -> list[Person]:
 
 
 # ── the steps ──────────────────────────────────────────────────────────────────────────────────────
+def looked_after(administrator: User) -> Step:
+    """Done with a second factor only where administrators need one: the pages of the other steps ask for it."""
+    title, name = gettext_lazy("An administrator"), display_name(administrator)
+    if not second_factor.required_of(administrator) or second_factor.has(administrator):
+        return Step("administrator", title, True, (_("%(name)s, signed in now.") % {"name": name},))
+    return Step("administrator", title, False, (_(
+        "%(name)s, signed in now, with a password alone. The admin site asks for a second factor, too: a code from an "
+        "authenticator app on a phone.") % {"name": name},), (
+        Link(reverse("own-second-factor", query={"next": reverse("setup")}), _("Switch on the second factor")),))
+
+
 def connected(accounts: Sequence[Account]) -> Step:
     add = Link(reverse("admin:queue_api_account_add"), gettext_lazy("Add an account"))
     names = [account.name for account in accounts if account.enabled]

@@ -2,7 +2,8 @@
 
 import os
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
@@ -12,8 +13,11 @@ from dashboard import client_address, throttle
 from dashboard.known_browser import browsers_of
 from dashboard.throttle import Knock
 
+T = TypeVar("T")
+
 AT_ONCE = max(1, (os.cpu_count() or 2) // 2)
 GATE = threading.BoundedSemaphore(AT_ONCE)
+CODE_GATE = threading.Lock()
 WAIT_S = "callboard.sign_in_wait_s"  # in request.META: for how long the try was refused
 
 
@@ -37,6 +41,20 @@ class GatedBackend(ModelBackend):
             user = super().authenticate(request, username, password, **more)
             throttle.wrong(one) if user is None else throttle.right(one)
         return user
+
+
+def code_checked(request: HttpRequest, user: User, check: Callable[[], T]) -> T | None:
+    """What checking a code of this person's second factor comes to; None when too many wrong ones came before.
+
+    One at a time: of many tries at the same moment no more slip by than there are processes.
+    """
+    with CODE_GATE:
+        one = throttle.knock_with_code(user, client_address.of_request(request), browsers_of(request))
+        if _must_wait(request, one):
+            return None
+        found = check()
+        throttle.right(one) if found else throttle.wrong(one)
+        return found
 
 
 def _must_wait(request: HttpRequest, one: Knock) -> bool:

@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard import sign_ins, throttle
+from dashboard import throttle
 from dashboard.models import SignIn, WrongPassword
-from dashboard.station import station
+from dashboard.sign_outs import sign_out
 
 
 @admin.register(WrongPassword)
@@ -59,11 +59,7 @@ class SignInActions:
         ended = 0
         for person in people:
             theirs = SignIn.objects.filter(user=person).exclude(session_key=request.session.session_key)
-            keys = sign_ins.end(theirs, SignIn.Why.ADMINISTRATOR)
-            for key in keys:
-                station.signed_out(key)
-            ended += len(keys)
-            sign_ins.tell_ended(person.pk, len(keys), SignIn.Why.ADMINISTRATOR, by=request.user.pk)
+            ended += sign_out(person.pk, theirs, SignIn.Why.ADMINISTRATOR, by=request.user.pk)
             self.log_change(request, person, _("Signed out everywhere."))  # type: ignore[attr-defined]
         said = ngettext("%(n)s browser is signed out.", "%(n)s browsers are signed out.", ended) % {"n": ended}
         self.message_user(request, said, messages.SUCCESS)  # type: ignore[attr-defined]

@@ -32,6 +32,7 @@ def sentence(reason: str) -> str:
         Why.ELSEWHERE: _("You were signed out from another browser of yours."),
         Why.ADMINISTRATOR: _("An administrator signed you out."),
         Why.PASSWORD: _("You were signed out: your password was changed."),
+        Why.SECOND_FACTOR: _("You were signed out: your second factor was changed."),
         Why.SWITCHED_OFF: _("Your account is switched off. Ask an administrator."),
     }
     return {str(key): text for key, text in said.items()}.get(reason, "")

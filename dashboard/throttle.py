@@ -1,11 +1,17 @@
-"""Wrong passwords are counted, and who gives too many waits: docs/decisions/014-sign-in.md.
+"""Wrong passwords and codes are counted, and who gives too many waits: docs/decisions/014-sign-in.md.
 
     one name from one place     5 free, then 1, 2, 4, 8, 15 min after each further one; forgotten after an hour
     one name, from anywhere     past 50 in 15 min one try in 10 s, but not from where this person has signed in before
     one address, for any name   past 100 in 15 min one try in 10 s, but not in a browser this person has signed in with
 
-Only the first can refuse for minutes, and it concerns one place: nobody keeps somebody else out from afar. A refused
-try is neither looked at nor counted. The rows are in the database, so that all processes count together.
+
+Codes of a second factor are counted apart, in the same way, so a right password forgives none of them. They are six
+digits, and who types them knows the password: one person's, from anywhere, past 10 in an hour: one in 15 min, but not
+from where this person has signed in before.
+
+Of passwords only the first limit can refuse for minutes, and it concerns one place: who does not know the password
+keeps nobody out from afar. A refused try is neither looked at nor counted. The rows are in the database, so that all
+processes count together.
 """
 
 import ipaddress
@@ -30,15 +36,20 @@ FORGOTTEN = timedelta(hours=1)
 RECENT = timedelta(minutes=15)
 PER_NAME, PER_ADDRESS = 50, 100
 PAUSE_S = 10
+CODES_PER_NAME, CODE_PAUSE_S = 10, 900  # of six digits and with the password known: a hundredth of the passwords' pace
 
 
 class Knock(msgspec.Struct, frozen=True):
-    """One try to sign in. `browser`: the id of one that this person has signed in with before, or ""."""
+    """One try to sign in. `browser`: the id of one that this person has signed in with before, or "".
+
+    `code`: after the right password, with a code.
+    """
 
     name_hash: str
     person: int | None
     address: str
     browser: str = ""
+    code: bool = False
 
     @property
     def place(self) -> str:
@@ -59,6 +70,12 @@ def knock(username: str, address: str | None, browsers: dict[int, str]) -> Knock
     return Knock(hashed(username), person, network(address), f"browser {browser}" if browser else "")
 
 
+def knock_with_code(user: User, address: str | None, browsers: dict[int, str]) -> Knock:
+    browser = browsers.get(user.pk, "")
+    return Knock(hashed_code(user.get_username()), user.pk, network(address), f"browser {browser}" if browser else "",
+                 code=True)
+
+
 def network(address: str | None) -> str:
     """What counts as one address: of IPv6 a household's /64. "" for all whose address is not known."""
     if address is None:
@@ -76,8 +93,9 @@ def wait(one: Knock) -> Wait:
     now = database_time()
     found = _counted(one, now)
     waits = [Wait(_left(found["here_at"], _wait_s(found["here"]), now), "place")]
-    if found["by_name"] >= PER_NAME and not _been_here(one):
-        waits.append(Wait(_left(found["by_name_at"], PAUSE_S, now), "name"))
+    most, pause_s = (CODES_PER_NAME, CODE_PAUSE_S) if one.code else (PER_NAME, PAUSE_S)
+    if found["by_name"] >= most and not _been_here(one):
+        waits.append(Wait(_left(found["by_name_at"], pause_s, now), "name"))
     if found["by_address"] >= PER_ADDRESS and not one.browser:
         waits.append(Wait(_left(found["by_address_at"], PAUSE_S, now), "address"))
     longest = max(waits, key=lambda each: each.seconds)
@@ -89,14 +107,16 @@ def wrong(one: Knock) -> None:
     WrongPassword.objects.create(name_hash=one.name_hash, person_id=one.person, place=one.place,
                                  address=one.address, at=database_time())
     if (longest := wait(one)).seconds:
-        _tell(logging.WARNING, "too many wrong passwords", one, limit=longest.limit, wait_s=longest.seconds)
+        what = "too many wrong codes after the right password" if one.code else "too many wrong passwords"
+        _tell(logging.WARNING, what, one, limit=longest.limit, wait_s=longest.seconds)
 
 
 def right(one: Knock) -> None:
     """The person is in: the wrong tries from there were their own."""
     forgiven, _rows = WrongPassword.objects.filter(name_hash=one.name_hash, place=one.place).delete()
     if forgiven:
-        _tell(logging.INFO, "signed in after wrong passwords", one, wrong=forgiven)
+        what = "right code after wrong ones" if one.code else "signed in after wrong passwords"
+        _tell(logging.INFO, what, one, wrong=forgiven)
 
 
 def lift(names: list[str]) -> int:
@@ -105,7 +125,7 @@ def lift(names: list[str]) -> int:
 
 
 def lift_for(person: User) -> int:
-    return lift([hashed(person.get_username())])
+    return lift([hashed(person.get_username()), hashed_code(person.get_username())])
 
 
 def tell_lifted(person: int, by: int | None) -> None:
@@ -122,7 +142,7 @@ def waits_now(row: WrongPassword) -> int:
 def _counted(one: Knock, now: datetime, place: str = "") -> dict[str, Any]:
     """Counts and newest moments of the three, in one query."""
     here = Q(name_hash=one.name_hash, place=place or one.place)
-    name = Q(name_hash=one.name_hash, at__gt=now - RECENT)
+    name = Q(name_hash=one.name_hash, at__gt=now - (FORGOTTEN if one.code else RECENT))
     address = Q(address=one.address, at__gt=now - RECENT)
     rows = WrongPassword.objects.filter(Q(name_hash=one.name_hash) | Q(address=one.address), at__gt=now - FORGOTTEN)
     return rows.aggregate(
@@ -149,6 +169,11 @@ def _been_here(one: Knock) -> bool:
 
 def hashed(username: str) -> str:
     return salted_hmac("callboard.wrong_password", username, algorithm="sha256").hexdigest()
+
+
+def hashed_code(username: str) -> str:
+    """Another than the password's: nobody fills this count by typing names."""
+    return salted_hmac("callboard.wrong_code", username, algorithm="sha256").hexdigest()
 
 
 def _tell(level: int, what: str, one: Knock, **fields: Any) -> None:

@@ -1,12 +1,9 @@
-from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from dashboard import browser_views, health, metrics, person_views, views, wall_views
+from dashboard import browser_views, code_views, health, metrics, person_views, second_factor_views, views, wall_views
 from dashboard.first_run import set_up_first
-from dashboard.sign_in_views import AdminSignInForm, SignInView, door
-
-admin.site.login_form = AdminSignInForm
+from dashboard.sign_in_views import AdminSignInView, SignInView, door
 
 urlpatterns = [
     path("", set_up_first(views.board), name="board"),
@@ -15,8 +12,10 @@ urlpatterns = [
     path("takeover/verdict/", views.judge_takeover, name="takeover-verdict"),
     path("me/", person_views.own_session, name="own-session"),
     path("me/sessions/", browser_views.own_browsers, name="own-browsers"),
+    path("me/second-factor/", second_factor_views.own_second_factor, name="own-second-factor"),
     path("accounts/login/", set_up_first(door(SignInView.as_view())), name="login"),
-    path("admin/login/", set_up_first(door(admin.site.login))),  # before the admin's own, which stands behind it
+    path("accounts/code/", door(code_views.code), name="code"),
+    path("admin/login/", set_up_first(door(AdminSignInView.as_view()))),  # the same door, before the admin's own
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("wall/", wall_views.wall, name="wall"),
     path("wall/status/", wall_views.wall_status, name="wall-status"),

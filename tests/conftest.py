@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection, connections
-from django.test import TransactionTestCase, override_settings
+from django.test import Client, TransactionTestCase, override_settings
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -15,6 +15,7 @@ from dashboard import append_only, roles
 from dashboard.mirror import mirror
 from dashboard.models import Queue, Seat
 from dashboard.roles import Role
+from dashboard.second_factor import PROVED
 from queue_api.models import Account
 
 pytest_plugins = ["tests.screens"]
@@ -53,6 +54,22 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 def _cheap_passwords() -> Iterator[None]:
     """Hashing them as the product does would take a quarter of a second for each person of each test."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forced_sign_ins_have_proved_a_second_factor() -> Iterator[None]:
+    """`Client.force_login` leaves out the password, and so the code as well. Signing in by the door leaves out none."""
+    force = Client.force_login
+
+    def force_both(client: Client, user: User, backend: str | None = None) -> None:
+        force(client, user, backend)
+        session = client.session
+        session[PROVED] = 1
+        session.save()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "force_login", force_both)
         yield
 
 

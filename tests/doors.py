@@ -27,10 +27,11 @@ MODELS = ("auth/group", "auth/user", "queue_api/account", "dashboard/queue", "da
 PAGES = ("", "add/", "<path:object_id>/", "<path:object_id>/change/", "<path:object_id>/delete/",
          "<path:object_id>/history/")
 DOORS: dict[str, frozenset[str]] = {
-    "signed in": frozenset({"", "me/", "me/sessions/"}),
+    "signed in": frozenset({"", "me/", "me/sessions/", "me/second-factor/"}),
     "administrator": frozenset({"setup/"}),
     "post alone": frozenset({"takeover/", "takeover/verdict/", "accounts/logout/"}),
     "signing in": frozenset({"accounts/login/", "admin/login/"}),
+    "after the password": frozenset({"accounts/code/"}),
     "wall": frozenset({"wall/", "wall/status/", "wall/link/<str:secret>"}),
     "everybody": frozenset({"healthz", "readyz"}),
     "metrics": frozenset({"metrics"}),

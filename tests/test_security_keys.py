@@ -81,6 +81,8 @@ def test_s18_after_a_rotation_the_old_key_can_be_dropped(
         "account session ids: 7 renewed, 0 under the first key before.",
         "account tokens: 7 renewed, 0 under the first key before.",
         "people's own session ids: 1 renewed, 0 under the first key before.",
+        "second factors: 0 renewed, 0 under the first key before.",
+        "recovery codes: 0 renewed, 0 under the first key before.",
         "kept boards: 7 renewed, 0 under the first key before.",
         "Everything is under the first key. The others may be dropped."]
     settings.FIELD_KEYS = [OLD]

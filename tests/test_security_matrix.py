@@ -38,6 +38,7 @@ def expected(kind: str, role: str) -> set[int]:
         "administrator": {200} if administrator else {403} if signed_in else {302},
         "post alone": {405},
         "signing in": {200, 302} if signed_in else {200},
+        "after the password": {302},
         "wall": {200, 204, 302},
         "everybody": {200, 503},
         "metrics": {200} if administrator else {403},

@@ -74,6 +74,7 @@ HALF: list[tuple[str, str, dict[str, Any]]] = [
     ("E009", "REDIS_URL", {"DATABASE_URL": "postgres://db/callboard"}),
     ("E010", "CALLBOARD_LOG_FORMAT", {"LOG_FORMAT": "xml"}),
     ("E011", "CALLBOARD_METRICS_TOKEN", {"METRICS_TOKEN": "short"}),
+    ("E012", "CALLBOARD_SECOND_FACTOR", {"SECOND_FACTOR": "everybody"}),
 ]
 
 

@@ -23,7 +23,7 @@ from tests.processes import MANAGE, ROOT, environment
 PRODUCTION = {
     "CALLBOARD_SECRET_KEY": "a-secret-of-its-own-" * 3, "CALLBOARD_FIELD_KEYS": Fernet.generate_key().decode(),
     "CALLBOARD_ALLOWED_HOSTS": "board.example", "CALLBOARD_ORIGINS": "https://board.example",
-    "CALLBOARD_BEHIND_PROXY": "1",
+    "CALLBOARD_BEHIND_PROXY": "1", "CALLBOARD_SECOND_FACTOR": "administrators",
 }
 
 

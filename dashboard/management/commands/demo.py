@@ -23,6 +23,7 @@ from queue_api.simulator.centre import QUEUES
 PASSWORD = "callboard-demo"  # noqa: S105 - for the demo's own database, on loopback
 ACCOUNT, WALL = "Northgate", "Service desk"
 ADMIN_IS = "owner: set-up, people and roles, the record, all queues of all accounts"
+NO_CODE = "  No second factor is demanded in the demo; with “serve” administrators need one for the admin site."
 # Every line that begins with "curl" is for pasting; a test hands them to the simulator.
 TO_TRY = """\
   Worth trying, in this order
@@ -82,7 +83,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, calls: int, **options: Any) -> None:
         upstream = options["simulator_port"] or port + 1
-        environment = os.environ | {"CALLBOARD_ALLOW_PRIVATE_UPSTREAM": "1", "CALLBOARD_NOTE": "DeepCall is simulated"}
+        environment = os.environ | {"CALLBOARD_ALLOW_PRIVATE_UPSTREAM": "1", "CALLBOARD_NOTE": "DeepCall is simulated",
+                                    "CALLBOARD_SECOND_FACTOR": "offered"}
         simulator = subprocess.Popen(  # noqa: S603 - our own command
             [*MANAGE, "simulate", "--port", str(upstream), "--calls", str(calls), "--seed", "16", "--story"],
             env=environment, stdout=subprocess.PIPE)
@@ -129,7 +131,7 @@ def explanation(port: int, upstream: int, wall_secret: str) -> str:
     people_lines = {person.username: person.what for person in SUPERVISORS} | {"admin": ADMIN_IS}
     return "\n".join([
         "", "Callboard demo. The calls are made up: DeepCall is simulated on this machine. Ctrl-C stops it.", "",
-        *_table(addresses), "", f"  Sign in with the password  {PASSWORD}", *_table(people_lines), "",
+        *_table(addresses), "", f"  Sign in with the password  {PASSWORD}", *_table(people_lines), NO_CODE, "",
         TO_TRY.format(here=here, simulator=simulator),
     ])
 
