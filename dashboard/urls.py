@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from dashboard import browser_views, health, metrics, person_views, views, wall_views
+from dashboard import browser_views, health, metrics, person_views, reveal_views, views, wall_views
 from dashboard.first_run import set_up_first
 from dashboard.sign_in_views import AdminSignInForm, SignInView, door
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("setup/", views.set_up, name="setup"),
     path("takeover/", views.takeover_call, name="takeover"),
     path("takeover/verdict/", views.judge_takeover, name="takeover-verdict"),
+    path("reveal/", reveal_views.reveal_number, name="reveal"),
     path("me/", person_views.own_session, name="own-session"),
     path("me/sessions/", browser_views.own_browsers, name="own-browsers"),
     path("accounts/login/", set_up_first(door(SignInView.as_view())), name="login"),
