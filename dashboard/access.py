@@ -130,7 +130,7 @@ def shown_number(number: str, audience: Audience) -> str:
     return f"•••• {last4(number)}"
 
 
-_NUMBER = re.compile(r"\+?\d(?:[\W_]{0,3}\d){6,}")  # with whatever stands between its digits
+_NUMBER = re.compile(r"\+?\d(?:[\W_]{0,8}\d){6,}")  # with whatever stands between its digits
 
 
 def shown_text(text: str, audience: Audience, ending: str = "") -> str:

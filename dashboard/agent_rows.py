@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import agents
-from dashboard.access import Audience, shown_number
+from dashboard.access import Audience, shown_number, shown_text
 from dashboard.board import Board, LiveCall
 from dashboard.mirror import Card, Health
 from dashboard.rows import STATES
@@ -49,9 +49,15 @@ def agent_parts(feeds: Feeds, seen: list[tuple[Card, LiveCall]], audience: Audie
                               if audience.scope.covers(card.pk, key))
             for presence in agents.seen(board.agents, live, scope):
                 ref = agents.agent_ref(card.pk, presence.key)
-                html = _agent_html(card.name, ref, presence, audience.language)
+                html = _agent_html(card.name, ref, _masked(presence, audience), audience.language)
                 placed.append((_sort_key(presence.name, ref), f"a-{ref}", html))
     return {name: html for _key, name, html in sorted(placed)}
+
+
+def _masked(presence: agents.Presence, audience: Audience) -> agents.Presence:
+    """An agent or a queue may be called by a number."""
+    name, queue = shown_text(presence.name, audience), shown_text(presence.queue, audience)
+    return msgspec.structs.replace(presence, name=name, queue=queue)
 
 
 def _sort_key(name: str, ref: str) -> str:

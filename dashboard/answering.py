@@ -10,12 +10,13 @@ import msgspec
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from dashboard.access import Viewer, last4
+from dashboard.access import Audience, Viewer, last4, shown_text
 from dashboard.board import LiveCall
 from dashboard.clock import now_ms
 from dashboard.mirror import Card, mirror
 from dashboard.models import TakeoverAttempt
 from dashboard.notices import NoticeView, called, notice_of
+from dashboard.refs import REF
 from dashboard.rows import CellView, cell_view, flags_for, idle_cell
 from dashboard.takeover import news_of
 
@@ -71,6 +72,13 @@ def no_such_call() -> Answer:
     """The same for a foreign call and a missing one: nothing tells them apart."""
     return nothing_sent(HTTPStatus.NOT_FOUND, _("Not sent"), _(
         "This call is not on your board any more. Nothing was sent."))
+
+
+def named(ref: str) -> str:
+    """What was posted as a call, for the record: one of our references, and nothing that only looks like one."""
+    if mirror.find(ref) is not None:
+        return ref
+    return shown_text(ref, Audience()) if REF.fullmatch(ref) else ""
 
 
 def not_now(viewer: Viewer, card: Card, ref: str, live: LiveCall, status: HTTPStatus, advice: str,

@@ -21,7 +21,6 @@ from dashboard.board import Board, LiveCall
 from dashboard.in_flight import IN_FLIGHT
 from dashboard.mirror import Card, mirror
 from dashboard.models import Seat, TakeoverAttempt
-from dashboard.refs import REF
 from dashboard.station import station
 from dashboard.takeover import AlreadyOpen, SameClick, TooMany
 from dashboard.takeover_states import State
@@ -58,11 +57,11 @@ def take_over(viewer: Viewer, ref: str, key: str, source: Source) -> Answer:
         return answering.saved(viewer, before, ref)
     found = mirror.find(ref)
     if found is None or not viewer.audience.scope.covers(found[0].pk, found[2].call.queue_key):
-        _note_denied(viewer, source, reason="not on their board", call_ref=ref if REF.fullmatch(ref) else "")
+        audit.denied(viewer.name, viewer.user_id, source, reason="not on their board", call_ref=answering.named(ref))
         return answering.no_such_call()
     card, board, live = found
     if not viewer.audience.may_take_over:
-        _note_denied(viewer, source, account=card.name, call_ref=ref)
+        audit.denied(viewer.name, viewer.user_id, source, account=card.name, call_ref=ref)
         return answering.denied()
     if not IN_FLIGHT.enter(viewer.user_id, key):
         return answering.not_now(viewer, card, ref, live, HTTPStatus.SERVICE_UNAVAILABLE, _(
@@ -75,13 +74,6 @@ def take_over(viewer: Viewer, ref: str, key: str, source: Source) -> Answer:
             "The takeover could not be written down, so nothing was sent. Tell an administrator."), wait_s=5)
     finally:
         IN_FLIGHT.leave(viewer.user_id, key)
-
-
-def _note_denied(viewer: Viewer, source: Source, **fields: str) -> None:
-    try:
-        audit.denied(viewer.name, viewer.user_id, source, **fields)
-    except db.Error as error:
-        logger.error("a denied takeover cannot be written down: %s", error)
 
 
 def _attempt(viewer: Viewer, card: Card, board: Board, live: LiveCall, ref: str, key: str, source: Source) -> Answer:

@@ -1,24 +1,27 @@
-"""The record of takeovers: append-only lines, each chained to the one before. Last four digits only.
+"""The record of takeovers and of numbers shown: append-only lines, each chained to the one before. Last digits only.
 
 `record` belongs inside the transaction of what it records: if the line cannot be written, nothing happens.
 """
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import msgspec
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, Error, transaction
 from django.utils import timezone
 
 from dashboard.generation import AUDIT, bump, current
 from dashboard.models import AuditEvent
 
+logger = logging.getLogger(__name__)
+
 GENESIS = "0" * 64
 UNREADABLE = (DatabaseError, ValueError, TypeError, AttributeError)  # raised where the bytes are no line any more
-DENIALS, DENIALS_WINDOW_S = 10, 60  # refused clicks of one person that are written down, per minute
+DENIALS, DENIALS_WINDOW_S = 10, 60  # refusals of a kind to one person that are written down, per minute
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -51,12 +54,18 @@ def record(kind: str, *, actor: str = "", account: str = "", call_ref: str = "",
     return event
 
 
-def denied(actor: str, actor_id: int, source: Source, **fields: Any) -> None:
-    """A click that was refused: written down as well, but nobody fills the record with refusals."""
-    recent = AuditEvent.objects.filter(kind="takeover.denied", detail__actor_id=actor_id,
-                                       at__gt=timezone.now() - timedelta(seconds=DENIALS_WINDOW_S))
-    if recent[:DENIALS].count() < DENIALS:
-        record("takeover.denied", actor=actor, actor_id=actor_id, **source.detail(), **fields)
+def denied(actor: str, actor_id: int, source: Source, *, kind: str = "takeover.denied", **fields: Any) -> None:
+    """What was refused: written down as well, but nobody fills the record with refusals.
+
+    Where that cannot be written, the refusal stands all the same.
+    """
+    try:
+        recent = AuditEvent.objects.filter(kind=kind, detail__actor_id=actor_id,
+                                           at__gt=timezone.now() - timedelta(seconds=DENIALS_WINDOW_S))
+        if recent[:DENIALS].count() < DENIALS:
+            record(kind, actor=actor, actor_id=actor_id, **source.detail(), **fields)
+    except Error as error:
+        logger.error("%s cannot be written down: %s", kind, error)
 
 
 def line_hash(event: AuditEvent) -> str:

@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from dashboard import words
-from dashboard.access import Audience
+from dashboard.access import Audience, shown_text
 from dashboard.agent_rows import Feeds, agent_parts
 from dashboard.board import Board, LiveCall
 from dashboard.mirror import Card, Health, Mirror, in_force_s
@@ -75,7 +75,7 @@ def picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
     feeds, seen = scene(mirror, audience, now)
     with translation.override(audience.language):
         rows = _rows(mirror, seen, audience, now)
-        parts = _parts(feeds, seen) | agent_parts(feeds, seen, audience)
+        parts = _parts(feeds, seen, audience) | agent_parts(feeds, seen, audience)
     return Picture(rows=rows, parts=parts, asof=asof(feeds))
 
 
@@ -118,10 +118,10 @@ def _rows(mirror: Mirror, seen: list[tuple[Card, LiveCall]], audience: Audience,
     }
 
 
-def _parts(feeds: list[tuple[Card, Board | None, Health]], seen: list[tuple[Card, LiveCall]]) -> dict[str, str]:
+def _parts(feeds: Feeds, seen: list[tuple[Card, LiveCall]], audience: Audience) -> dict[str, str]:
     kpi_box = get_template("dashboard/_kpi.html")
     feed_box, banner = get_template("dashboard/_feed.html"), get_template("dashboard/_banner.html")
-    parts = {f"kpi-box-{kpi.name}": kpi_box.render({"kpi": kpi}).strip() for kpi in kpis(feeds, seen)}
+    parts = {f"kpi-box-{kpi.name}": kpi_box.render({"kpi": kpi}).strip() for kpi in kpis(feeds, seen, audience)}
     for card, board, health in feeds:
         context = {"feed": feed_view(card, board, health)}
         parts[f"feed-{card.pk}"] = feed_box.render(context).strip()
@@ -139,8 +139,16 @@ def feed_view(card: Card, board: Board | None, health: Health) -> FeedView:
     )
 
 
-def kpis(feeds: list[tuple[Card, Board | None, Health]], seen: list[tuple[Card, LiveCall]]) -> list[Kpi]:
-    """The numbers over the list. Accounts without a list, or with one that is too old, are left out and named."""
+def kpis(feeds: Feeds, seen: list[tuple[Card, LiveCall]], audience: Audience) -> list[Kpi]:
+    """The numbers over the list. Accounts without a list, or with one that is too old, are left out and named.
+
+    In their notes, too, numbers are masked: a queue may be called by one.
+    """
+    found = _counted(feeds, seen)
+    return [msgspec.structs.replace(kpi, note=shown_text(str(kpi.note), audience)) for kpi in found]
+
+
+def _counted(feeds: Feeds, seen: list[tuple[Card, LiveCall]]) -> list[Kpi]:
     blank = {card.pk for card, _board, health in feeds if health.blank}
     missing = [card.name for card, _board, _health in feeds if card.pk in blank]
     seen = [(card, live) for card, live in seen if card.pk not in blank]

@@ -11,8 +11,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from dashboard import words
-from dashboard.access import Viewer, shown_text
+from dashboard.access import Viewer
 from dashboard.overlay import AttemptNews
+from dashboard.rows import as_shown
 from dashboard.takeover_states import CELLS
 from queue_api.errors import CREDENTIAL_CODES, RENEWABLE_CODES
 
@@ -47,13 +48,14 @@ def called(digits: str) -> str:
 
 def notice_of(news: AttemptNews, viewer: Viewer) -> NoticeView:
     """An attempt's notice for the person behind it, in the active language."""
+    credentials = news.state == "refused" and news.code in CREDENTIAL_CODES
+    news = as_shown(news, viewer.audience)
     said = words.outcome(news)
     with_you = news.state == "confirmed" and viewer.is_agent(news.account, news.agent_id)
-    credentials = news.state == "refused" and news.code in CREDENTIAL_CODES
     return NoticeView(
         state=CELLS[news.state], at=news.changed, title=_("Now with you") if with_you else said.title,
         code=news.code if said.show_message else "",
-        vendor_message=shown_text(news.message, viewer.audience, news.caller_last4) if said.show_message else "",
+        vendor_message=news.message if said.show_message else "",
         advice=said.advice, caller=called(news.caller_last4), key=news.key, rev=2 * news.version,
         number=news.id if news.state in NUMBERED else None,
         attempt=news.id if news.state == "abandoned" and not news.verdict else None,

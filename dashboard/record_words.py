@@ -10,6 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from dashboard.access import Audience, shown_text
 from dashboard.models import AuditEvent, TakeoverAttempt
 from dashboard.rights import CHANGED, Part
 from dashboard.rights_words import changes
@@ -51,6 +52,8 @@ KINDS: dict[str, Text] = {
     "takeover.late-answer": gettext_lazy("Takeover: an answer after its outcome was written"),
     "takeover.judged": gettext_lazy("Takeover: a person’s verdict"),
     "takeover.denied": gettext_lazy("Takeover: not allowed, nothing sent"),
+    "number.revealed": gettext_lazy("Whole number shown"),
+    "number.denied": gettext_lazy("Whole number: not allowed, not shown"),
     "session.stored": gettext_lazy("Own DeepCall session stored"),
     "session.removed": gettext_lazy("Own DeepCall session removed"),
     CHANGED: gettext_lazy("Rights changed"),
@@ -87,6 +90,11 @@ def judged(verdict: str, by: str) -> str:
 
 def caller(last4: str) -> str:
     return f"•••• {last4}" if last4 else ""
+
+
+def without_number(text: str, last4: str) -> str:
+    """An id or a name with nothing more of the caller's number in it than its end. Other numbers stay."""
+    return shown_text(text, Audience(), last4) if last4 else text
 
 
 def where(address: str | None, session: str) -> str:

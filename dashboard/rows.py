@@ -20,7 +20,7 @@ from dashboard.agents import agent_ref
 from dashboard.board import LiveCall
 from dashboard.mirror import Card
 from dashboard.overlay import AttemptNews
-from dashboard.refs import call_ref
+from dashboard.refs import call_ref, tells_number
 from dashboard.takeover_states import CELLS
 from queue_api.calls import CallState
 
@@ -47,10 +47,11 @@ class Flags(msgspec.Struct, frozen=True):
     own_session: bool
     language: str
     own_agent: bool = False
+    may_reveal: bool = False
 
 
 class RowView(msgspec.Struct, frozen=True):
-    """What `dashboard/_row.html` shows. Times in epoch ms; None: not known."""
+    """What `dashboard/_row.html` shows. Times in epoch ms; None: not known. `held`: may be held to show the number."""
 
     ref: str
     call_id: str
@@ -69,6 +70,7 @@ class RowView(msgspec.Struct, frozen=True):
     sort_key: str
     missed: bool
     stuck: bool
+    held: bool = False
 
 
 class CellView(msgspec.Struct, frozen=True):
@@ -101,7 +103,7 @@ def flags_for(audience: Audience, account: int) -> Flags:
     return Flags(
         full_numbers=audience.full_numbers, may_take_over=audience.may_take_over,
         own_session=account in audience.own_sessions, own_agent=account in audience.own_agents,
-        language=audience.language,
+        language=audience.language, may_reveal=audience.may_reveal,
     )
 
 
@@ -123,14 +125,18 @@ def _row_view(card: Card, live: LiveCall, ref: str, flags: Flags) -> RowView:
     call = live.call
     label = STATES[call.state][1]
     audience = Audience(full_numbers=flags.full_numbers)
+    hides_id = not flags.full_numbers and tells_number(call.call_id, call.caller)
     return RowView(
-        ref=ref, call_id=call.call_id or ref, account=card.name, state=call.state.value, state_label=label,
+        ref=ref, call_id=ref if hides_id else call.call_id or ref, account=card.name, state=call.state.value,
+        state_label=label,
         state_since=live.since, state_at_least=live.at_least,
         total_since=call.entered_at or live.first_seen, total_at_least=live.total_at_least,
         caller=shown_number(call.caller, audience) or NONE, caller_name=shown_text(call.caller_name, audience),
-        queue=call.queue_name or call.queue_id or NONE,
-        kind=call.kind or NONE, agent=call.agent_name or call.agent_id or NONE,
+        queue=shown_text(call.queue_name or call.queue_id, audience) or NONE,
+        kind=shown_text(call.kind, audience) or NONE,
+        agent=shown_text(call.agent_name or call.agent_id, audience) or NONE,
         sort_key=sort_key(live, ref), missed=live.missed > 0, stuck=live.stuck,
+        held=flags.may_reveal and bool(call.caller),
     )
 
 
@@ -157,17 +163,25 @@ def _cell(card: Card, ref: str, news: AttemptNews | None, shown: bool, flags: Fl
     idle = idle_cell(card, ref, 0 if news is None else 2 * news.version + 1, flags)
     if news is None or not shown:
         return idle
+    news = as_shown(news, Audience(full_numbers=flags.full_numbers))
     said = words.outcome(news)
-    message = shown_text(news.message, Audience(full_numbers=flags.full_numbers), news.caller_last4)
     return msgspec.structs.replace(
         idle, state=CELLS[news.state], rev=2 * news.version, title=said.title, advice=said.advice,
         code=news.code if said.show_message else "",
         button="off" if news.is_open and flags.may_take_over else idle.button,
         actor=news.actor_name if news.actor_name != news.agent else "",  # “Now with Asha” by Asha says it twice
-        vendor_message=message if said.show_message else "", since=news.began if news.is_open else None,
+        vendor_message=news.message if said.show_message else "", since=news.began if news.is_open else None,
         agent_ref=agent_ref(card.pk, news.agent_id) if news.agent_id else "", actor_id=news.actor_id,
         attempt=news.id if news.state == "abandoned" and not news.verdict else None,
     )
+
+
+def as_shown(news: AttemptNews, audience: Audience) -> AttemptNews:
+    """An attempt with what DeepCall wrote as this audience may read it. Numbers that are not the caller's stay."""
+    if audience.full_numbers:
+        return news
+    message, code = (shown_text(text, audience, news.caller_last4) for text in (news.message, news.code))
+    return msgspec.structs.replace(news, message=message, code=code, agent=shown_text(news.agent, audience))
 
 
 _BLANK_TIME = re.compile(r'(data-since="(\d+)"[^>]*>)(?=</)')

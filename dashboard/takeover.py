@@ -231,9 +231,13 @@ def _ms(moment: Any) -> int:
 
 def _record(attempt: TakeoverAttempt, kind: str, source: audit.Source | None = None, **detail: Any) -> None:
     """Every line says by itself who, which call and from where; any number in DeepCall's words is cut to its end."""
-    if "message" in detail:  # the record outlives the privacy deadline
-        detail["message"] = shown_text(detail["message"], Audience())
+    detail["queue"] = attempt.queue_key
+    for name, text in detail.items():  # the record outlives the privacy deadline
+        if name == "message":
+            detail[name] = shown_text(text, Audience())
+        elif isinstance(text, str) and attempt.caller_last4:
+            detail[name] = shown_text(text, Audience(), attempt.caller_last4)
     source = source or audit.Source(attempt.address, attempt.session_mark)
     audit.record(kind, actor=attempt.actor_name, account=attempt.account.name, call_ref=attempt.call_ref,
                  attempt_id=attempt.pk, actor_id=attempt.actor_id, caller_last4=attempt.caller_last4,
-                 queue=attempt.queue_key, **source.detail(), **detail)
+                 **source.detail(), **detail)

@@ -23,13 +23,13 @@ Verdict = TakeoverAttempt.Verdict
 
 @admin.register(TakeoverAttempt)
 class TakeoverAdmin(RecordAdmin):
-    """Numbers are cut to the last four digits, in DeepCall's words, too. A call's key may hold one and is left out."""
+    """Numbers are cut to the last four digits, in DeepCall's words and ids, too. A call's key is left out."""
 
     list_display = ("when", "actor_name", "account", "call_ref", "caller", "outcome", "code", "said", "tries_made",
                     "agents", "session", "address")
     list_filter = ("state", "account", "code", "created_at")
     list_select_related = ("account",)
-    search_fields = ("actor_name", "call_ref", "call_id", "=caller_last4", "^address", "=code")
+    search_fields = ("actor_name", "call_ref", "=call_id", "=caller_last4", "^address", "=code")
     search_help_text = gettext_lazy("A name, a call, the caller’s last four digits, an address or a code.")
     date_hierarchy = "created_at"
     ordering = ("-id",)
@@ -37,7 +37,7 @@ class TakeoverAdmin(RecordAdmin):
     asked_by = frozenset({"state__exact", "account__id__exact", "code"})
     file_name = "takeovers"
     fieldsets = (
-        (None, {"fields": ("when", "actor_name", "account", "call_ref", "call_id", "caller", "agents", "session",
+        (None, {"fields": ("when", "actor_name", "account", "call_ref", "call_id_shown", "caller", "agents", "session",
                            "agentid_sent", "where", "lines")}),
         (gettext_lazy("What became of it"), {
             "fields": ("outcome", "code", "said", "why_not_sent", "tries_listed", "for_administrator")}),
@@ -50,6 +50,10 @@ class TakeoverAdmin(RecordAdmin):
     @admin.display(description=gettext_lazy("caller"), ordering="caller_last4")
     def caller(self, attempt: TakeoverAttempt) -> str:
         return words.caller(attempt.caller_last4)
+
+    @admin.display(description=gettext_lazy("call id"), ordering="call_id")
+    def call_id_shown(self, attempt: TakeoverAttempt) -> str:
+        return words.without_number(attempt.call_id, attempt.caller_last4)
 
     @admin.display(description=gettext_lazy("outcome"), ordering="state")
     def outcome(self, attempt: TakeoverAttempt) -> str:
@@ -69,8 +73,8 @@ class TakeoverAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("agent before → after"))
     def agents(self, attempt: TakeoverAttempt) -> str:
-        before = attempt.agent_before_name or attempt.agent_before
-        after = attempt.agent_after_name or attempt.agent_after
+        before, after = (words.without_number(text, attempt.caller_last4) for text in (
+            attempt.agent_before_name or attempt.agent_before, attempt.agent_after_name or attempt.agent_after))
         return f"{before or '–'} → {after or '–'}" if before or after else ""
 
     @admin.display(description=gettext_lazy("DeepCall session"), ordering="own_session")

@@ -1,7 +1,17 @@
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from dashboard import browser_views, code_views, health, metrics, person_views, second_factor_views, views, wall_views
+from dashboard import (
+    browser_views,
+    code_views,
+    health,
+    metrics,
+    person_views,
+    reveal_views,
+    second_factor_views,
+    views,
+    wall_views,
+)
 from dashboard.first_run import set_up_first
 from dashboard.sign_in_views import AdminSignInView, SignInView, door
 
@@ -10,6 +20,7 @@ urlpatterns = [
     path("setup/", views.set_up, name="setup"),
     path("takeover/", views.takeover_call, name="takeover"),
     path("takeover/verdict/", views.judge_takeover, name="takeover-verdict"),
+    path("reveal/", reveal_views.reveal_number, name="reveal"),
     path("me/", person_views.own_session, name="own-session"),
     path("me/sessions/", browser_views.own_browsers, name="own-browsers"),
     path("me/second-factor/", second_factor_views.own_second_factor, name="own-second-factor"),

@@ -12,7 +12,7 @@ from dashboard import words
 from dashboard.access import Audience, shown_number, shown_text
 from dashboard.agent_rows import Feeds
 from dashboard.board import LiveCall
-from dashboard.frames import Kpi, Picture, asof, feed_view, kpis, scene
+from dashboard.frames import Picture, asof, feed_view, kpis, scene
 from dashboard.mirror import Card, Mirror
 from dashboard.rows import NONE
 from queue_api.calls import CallState
@@ -46,13 +46,8 @@ def wall_picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
 
 def _numbers(feeds: Feeds, seen: Seen, audience: Audience) -> dict[str, str]:
     box = get_template("dashboard/_kpi.html")
-    chosen = {kpi.name: _masked(kpi, audience) for kpi in kpis(feeds, seen)}
+    chosen = {kpi.name: kpi for kpi in kpis(feeds, seen, audience)}
     return {f"kpi-box-{name}": box.render({"kpi": chosen[name]}).strip() for name in NUMBERS}
-
-
-def _masked(kpi: Kpi, audience: Audience) -> Kpi:
-    """A queue may be called by a number."""
-    return msgspec.structs.replace(kpi, note=shown_text(str(kpi.note), audience))
 
 
 def _waiting(feeds: Feeds, seen: Seen, audience: Audience) -> str:

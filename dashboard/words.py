@@ -177,7 +177,7 @@ def _failure(feed: Feed) -> Trouble:
         return Trouble(_("There is no usable list"), message, _(
             "An administrator should check the account’s base URL, list path, credentials and field names."))
     known = advice("list", code)
-    detail = _("code %(code)s: %(message)s") % {"code": code, "message": message}
+    detail = _("code %(code)s: %(message)s") % {"code": shown_text(code, Audience()), "message": message}
     return Trouble(known.title, detail, known.administrator)
 
 

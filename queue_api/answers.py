@@ -4,6 +4,7 @@ Anything that is not plainly a success or an error is an `OddAnswer`: for a take
 """
 
 import json
+import re
 from typing import Any, NoReturn
 
 import msgspec
@@ -57,10 +58,16 @@ def outcome_of(answer: dict[str, Any]) -> Outcome:
     status, code = answer.get("status"), _code(answer.get("code"))
     if status not in ("success", "error"):
         raise OddAnswer("has no usable status")
-    message = as_id(answer.get("message"), MESSAGE_LENGTH)
+    message = _words(answer.get("message"))
     if status == "error" and not code:
         raise OddAnswer(f"is an error without a usable code: {message}")
     return Outcome(success=status == "success", code=code, message=message)
+
+
+def _words(value: object) -> str:
+    """At most MESSAGE_LENGTH characters. A number is never cut: what is left of one could not be told and masked."""
+    text, cut = as_id(value, MESSAGE_LENGTH), len(as_id(value, MESSAGE_LENGTH + 1)) > MESSAGE_LENGTH
+    return re.sub(r"\+?\d[\d\W_]*$", "", text) if cut else text
 
 
 def list_outcome(answer: dict[str, Any]) -> Outcome:

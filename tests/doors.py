@@ -29,7 +29,7 @@ PAGES = ("", "add/", "<path:object_id>/", "<path:object_id>/change/", "<path:obj
 DOORS: dict[str, frozenset[str]] = {
     "signed in": frozenset({"", "me/", "me/sessions/", "me/second-factor/"}),
     "administrator": frozenset({"setup/"}),
-    "post alone": frozenset({"takeover/", "takeover/verdict/", "accounts/logout/"}),
+    "post alone": frozenset({"takeover/", "takeover/verdict/", "reveal/", "accounts/logout/"}),
     "signing in": frozenset({"accounts/login/", "admin/login/"}),
     "after the password": frozenset({"accounts/code/"}),
     "wall": frozenset({"wall/", "wall/status/", "wall/link/<str:secret>"}),

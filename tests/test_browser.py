@@ -90,7 +90,7 @@ def test_two_supervisors_at_the_same_instant_make_one_request_and_the_other_read
     for one in (asha, ben):
         expect(one.button("both-1")).to_be_visible()
     for one in (asha, ben):  # both before either screen can hear of the other's click
-        one.page.evaluate("setTimeout(() => document.querySelector('[data-call-id=both-1] button').click(), 0)")
+        one.page.evaluate("setTimeout(() => document.querySelector('[data-call-id=both-1] .take button').click(), 0)")
     expect(asha.cell("both-1")).to_contain_text(re.compile("Asha Rao|Ben Okafor"))
     expect(ben.cell("both-1")).to_contain_text(re.compile("Asha Rao|Ben Okafor"))
     first = "Asha Rao" if "Asha Rao" in asha.cell("both-1").inner_text() else "Ben Okafor"
@@ -270,7 +270,7 @@ def test_a_click_on_a_row_that_just_slid_under_the_pointer_sends_nothing(upstrea
     asha.button("slide-1").hover()
     asha.page.wait_for_timeout(700)  # a pointer at rest is the subject here
     asha.page.evaluate("""() => { // clicks where the pointer is, in the moment after the row has slid there
-        const {left, top} = document.querySelector('[data-call-id=slide-1] button').getBoundingClientRect();
+        const {left, top} = document.querySelector('[data-call-id=slide-1] .take button').getBoundingClientRect();
         new MutationObserver((_changes, seen) => { if (!document.querySelector('[data-call-id=slide-2]')) return;
             seen.disconnect();
             setTimeout(() => document.elementFromPoint(left + 9, top + 9).dispatchEvent(

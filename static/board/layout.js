@@ -1,4 +1,5 @@
-// Where the rows stand. `order` mirrors the DOM: sorted by data-key, smallest first.
+// Where the rows stand. `order` mirrors the DOM: sorted by data-key, smallest first. `visible` are those of them that
+// a search leaves in: all of them without one.
 //
 // On wide screens each row is moved to its place by a transform, which the browser does not count as a
 // layout shift and which costs no layout of the rows below. On narrow ones rows differ in height and flow.
@@ -13,6 +14,10 @@ const places = new WeakMap(); // row -> index that its transform stands for
 const moves = new WeakMap(); // row -> when that was written
 let started = false;
 let order = [];
+let visible = order;
+let outs = 0; // rows that a search leaves out
+let placed = () => {};
+let sieved = 0; // how often a search has changed what is visible
 let later = 0;
 let scrolled = 0; // kept, because asking the browser in the middle of a frame makes it lay out twice
 let height = 0;
@@ -38,6 +43,7 @@ export function insert(row) {
 
 export function remove(row) {
   order.splice(order.indexOf(row), 1);
+  if (!isVisible(row)) outs -= 1;
   row.remove();
 }
 
@@ -50,10 +56,33 @@ export function reorder(row) {
   if (at !== from) move(row, order[at + 1] ?? null);
 }
 
-/** The row to go on from when `row` goes: the next one, else the one before. */
+/** The row to go on from when `row` goes: the next visible one, else the one before. */
 export function neighbour(row) {
   const at = order.indexOf(row);
-  return order[at + 1] ?? order[at - 1];
+  return order.slice(at + 1).find(isVisible) ?? order.slice(0, at).findLast(isVisible);
+}
+
+const isVisible = (row) => !("out" in row.dataset);
+
+/** Puts a row out of sight, or back; `change` then closes the gap. */
+export function sieve(row, out) {
+  if (out === !isVisible(row)) return;
+  outs += out ? 1 : -1;
+  if (out) row.dataset.out = "";
+  else delete row.dataset.out;
+  if (!out) moves.set(row, performance.now()); // it was not under the pointer a moment ago
+}
+
+/** Calls `listener` with (visible, all) whenever the rows have their places. */
+export function onPlaced(listener) {
+  placed = listener;
+}
+
+/** A search shows its rows from the first one on. */
+export function toTop() {
+  sieved += 1;
+  list.scrollTop = 0;
+  look();
 }
 
 function slot(key) {
@@ -86,8 +115,10 @@ export async function change(work) {
 function place() {
   if (list.classList.contains("placed") !== wide.matches) list.classList.toggle("placed");
   list.dataset.empty = order.length ? "no" : "yes";
+  visible = outs ? order.filter(isVisible) : order;
+  placed(visible.length, order.length);
   if (!wide.matches) return flow();
-  rows.style.height = `${order.length * ROW_PX}px`;
+  rows.style.height = `${visible.length * ROW_PX}px`;
   placeNear();
   if (!later) later = setTimeout(placeRest, LATER_MS);
 }
@@ -98,7 +129,7 @@ function placeNear() {
   if (!wide.matches) return;
   const [first, last] = shown();
   const near = (index) => index >= first - AHEAD && index <= last + AHEAD;
-  order.forEach((row, index) => {
+  visible.forEach((row, index) => {
     const old = places.get(row);
     if (old !== index && (old === undefined || near(index) || near(old))) write(row, index);
   });
@@ -113,10 +144,10 @@ function placeRest() {
   later = 0;
   if (!wide.matches) return;
   let left = 120; // a slice of it, so that no task gets long
-  for (let index = 0; index < order.length; index += 1) {
-    if (places.get(order[index]) === index) continue;
+  for (let index = 0; index < visible.length; index += 1) {
+    if (places.get(visible[index]) === index) continue;
     if (!left--) return void (later = setTimeout(placeRest));
-    write(order[index], index);
+    write(visible[index], index);
   }
 }
 
@@ -148,13 +179,13 @@ function flow() {
 function topmost() {
   if (!wide.matches || scrolled < 1) return null;
   const [index] = shown();
-  return {index, rows: order.slice(index, index + 100)};
+  return {index, sieved, rows: visible.slice(index, index + 100)};
 }
 
 function keep(anchor) {
-  const skipped = anchor.rows.findIndex((row) => row.isConnected);
-  if (skipped < 0) return;
-  const moved = order.indexOf(anchor.rows[skipped]) - anchor.index - skipped;
+  const skipped = anchor.rows.findIndex((row) => row.isConnected && isVisible(row));
+  if (skipped < 0 || anchor.sieved !== sieved) return;
+  const moved = visible.indexOf(anchor.rows[skipped]) - anchor.index - skipped;
   if (moved) list.scrollTop += moved * ROW_PX;
   if (moved) look();
 }
@@ -163,16 +194,16 @@ function keep(anchor) {
 export function rowsInView() {
   if (wide.matches) {
     const [first, last] = shown();
-    return order.slice(first, last + 1);
+    return visible.slice(first, last + 1);
   }
   let low = 0;
-  let high = order.length;
+  let high = visible.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (order[middle].getBoundingClientRect().bottom <= 0) low = middle + 1;
+    if (visible[middle].getBoundingClientRect().bottom <= 0) low = middle + 1;
     else high = middle;
   }
   let end = low;
-  while (end < order.length && order[end].getBoundingClientRect().top < innerHeight) end += 1;
-  return order.slice(low, end);
+  while (end < visible.length && visible[end].getBoundingClientRect().top < innerHeight) end += 1;
+  return visible.slice(low, end);
 }

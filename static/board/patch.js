@@ -3,11 +3,12 @@
 import * as agents from "./agents.js";
 import {draw} from "./clock.js";
 import * as feeds from "./feeds.js";
+import * as find from "./find.js";
 import * as layout from "./layout.js";
 import {personal} from "./personal.js";
 
 // Set by the page, unknown to the server.
-const OURS = new Set(["style", "tabindex", "data-htmx-powered", "data-feed", "data-heard", "data-blank"]);
+const OURS = new Set(["style", "tabindex", "data-htmx-powered", "data-feed", "data-heard", "data-blank", "data-out"]);
 
 const TAKE = "button[data-action=takeover]";
 
@@ -42,6 +43,7 @@ function addAgent(agent) {
 function addRow(row) {
   feeds.mark(row);
   draw(row);
+  find.sift(row);
   layout.insert(row);
   htmx.process(row);
   personal(row);
@@ -51,18 +53,21 @@ function addRow(row) {
 function putRow(old, next) {
   const key = old.dataset.key;
   patch(old, next);
+  find.sift(old);
   if (old.dataset.key !== key) layout.reorder(old);
   personal(old);
   draw(old);
   return true;
 }
 
-/** Takes a row out. Left alone, the focus would fall to <body>. */
+/** Takes a row out. Left alone, the focus would fall to <body>: it goes to the same control in the next row. */
 export function drop(row) {
   const held = row.contains(document.activeElement) && document.activeElement;
   const next = held && layout.neighbour(row);
   layout.remove(row);
-  if (held) (next?.querySelector(TAKE) ?? document.getElementById("list")).focus({preventScroll: true});
+  if (!held) return;
+  const same = next?.querySelector(`button[data-action="${held.dataset.action}"]`) ?? next?.querySelector(TAKE);
+  (same ?? document.getElementById("list")).focus({preventScroll: true});
 }
 
 function patch(old, next) {
@@ -114,8 +119,8 @@ function replace(old, next) {
   old.replaceChildren(...next.childNodes);
   htmx.process(old);
   if (!held) return;
-  const again = held.id ? document.getElementById(held.id) : old.closest(".row")?.querySelector(TAKE);
-  again?.focus({preventScroll: true}); // else it would fall to <body>
+  const again = (held.id && document.getElementById(held.id)) || old.closest(".row")?.querySelector(TAKE);
+  (again || document.getElementById("list")).focus({preventScroll: true}); // else it would fall to <body>
 }
 
 function copyAttributes(from, to) {

@@ -52,7 +52,7 @@ function hasSlid(event, button) {
 }
 
 // Signing in in another tab rotates the token, so it is read now and not when the page was made.
-function token() {
+export function token() {
   return document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]*)/)?.[1] ?? "";
 }
 
