@@ -18,7 +18,7 @@ from dashboard.roles import Role
 from dashboard.second_factor import PROVED
 from queue_api.models import Account
 
-pytest_plugins = ["tests.screens"]
+pytest_plugins = ["tests.screens", "tests.canary_scan"]
 # Beside servers and browsers an example may take any time: none fails by the clock.
 settings.register_profile("callboard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("callboard")

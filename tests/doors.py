@@ -19,6 +19,7 @@ from dashboard.models import Display, Queue, Seat, TakeoverAttempt
 from dashboard.pairing import PAGE_COOKIE, hashed
 from dashboard.refs import call_ref
 from queue_api.models import Account
+from tests.canaries import aviary
 from tests.conftest import person
 from tests.makers import board, call
 
@@ -46,6 +47,8 @@ ROLES = ("anonymous", "nobody", "observer", "supervisor", "foreign", "staff", "w
 OWN = {"919812340001", "Mr Sales"}  # of the one call in Sales; numbers are masked for everybody here but administrators
 FOREIGN = {"919812340002", "Ms Billing", "Billing", "919812340003", "Dr Harbour", "Harbour desk", "Southgate"}
 SECRETS = {"canary-ssid-north", "canary-token-north", "canary-ssid-south", "canary-own-ssid", "canary-wall"}
+for secret in SECRETS:
+    aviary.sow(f"of the site with two accounts: {secret[7:]}", secret)
 
 
 class Site(NamedTuple):

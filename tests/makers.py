@@ -14,11 +14,13 @@ from dashboard.overlay import AttemptNews
 from dashboard.takeover_states import CELLS, OPEN
 from queue_api.calls import Call, CallState
 from queue_api.client import Listing
+from tests.canaries import ANSWER, DATABASE, OUTPUT, aviary
 
 T = TypeVar("T")
 
 NOW = 1_800_000_000_000
 NUMBER = "919812345678"
+aviary.sow("a caller's number", NUMBER, DATABASE, ANSWER, OUTPUT)  # for who may see it; never in a log or the record
 NORTHGATE = Card(pk=1, name="Northgate", interval_s=2.0, line="Front desk")
 EVERYTHING = Audience(scope=Scope(everything=True))
 SALES = Audience(scope=Scope(queues=frozenset({(1, "302")})))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from cryptography.fernet import Fernet
 
+from tests.canary_ears import keep_postgres
 from tests.conftest import needs
 from tests.processes import free_port
 
@@ -38,4 +39,5 @@ def postgres() -> Iterator[dict[str, str]]:
         yield {"DATABASE_URL": f"{POSTGRES}/{name}", "CALLBOARD_SECRET_KEY": secrets.token_hex(32),
                "CALLBOARD_FIELD_KEYS": Fernet.generate_key().decode()}
     finally:
+        keep_postgres(f"{POSTGRES}/{name}")
         works("psql", f"{POSTGRES}/postgres", "-c", f"DROP DATABASE {name} WITH (FORCE)")

@@ -7,9 +7,11 @@ import secrets
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from dashboard.management.commands.demo import PASSWORD
+from tests.canaries import ANSWER, METRICS
+from tests.canary_ears import heard
 from tests.processes import until
 
 
@@ -82,10 +84,16 @@ class Supervisor:
     def _open(self, request: urllib.request.Request, patience_s: float = 30) -> tuple[int, str, str]:
         try:
             with self.opener.open(request, timeout=patience_s) as answer:
-                return answer.status, answer.read().decode(), answer.headers.get("Retry-After", "")
+                return _read(answer)
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, error.read().decode(), error.headers.get("Retry-After", "")
+                return _read(error)
+
+
+def _read(answer: Any) -> tuple[int, str, str]:
+    text = answer.read().decode()
+    heard(METRICS if answer.url.endswith("/metrics") else ANSWER, text)
+    return answer.status, text, answer.headers.get("Retry-After", "")
 
 
 def attribute(name: str, html: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from dashboard.management.commands.demo import PASSWORD
 from queue_api.simulator import people
+from tests.canaries import ANSWER, DATABASE, aviary
 from tests.processes import FAST, Callboard, Upstream, furnish, manage, running, until
 from tests.supervisors import Supervisor
 
@@ -22,6 +23,10 @@ pytestmark = pytest.mark.processes
 
 NUMBER, NAME, CALLED = "919876512345", "Birdsong Canary", "911140404040"
 NEW_SSID, WRONG_PASSWORD, LINK, QUERY = "canary-ssid-renewed", "canary-wrong-word", "canary-link-secret", "canary-query"
+for canary in (NEW_SSID, WRONG_PASSWORD, LINK, QUERY):
+    aviary.sow(f"of a busy day: {canary[7:]}", canary)
+for number in (NUMBER, CALLED):
+    aviary.sow("a caller's number", number, DATABASE, ANSWER)
 WALL_LINK = "from dashboard.models import Display; from dashboard.pairing import make_link; " \
             "print(make_link(Display.objects.create(name='Hall')))"
 
