@@ -19,7 +19,7 @@ def why_empty(user: Any) -> list[str]:
         return _without_queues(user)
     if role_of(user) is Role.ADMINISTRATOR:
         return [_("You are an administrator: you set up boards for others. To watch calls takes another role.")]
-    return [_("You have no role yet. An observer watches calls, a supervisor takes them over, too."),
+    return [_("You have no role. An observer watches calls, a supervisor takes them over, too."),
             *_without_queues(user)]
 
 

@@ -135,11 +135,11 @@ class PolledAccountAdmin(AccountAdmin):
     @admin.display(description=gettext_lazy("health"), ordering="enabled")
     def health(self, account: Any) -> SafeString:
         found: Glance = account.glance
-        age = "" if found.heard_at is None else _("newest list: %(age)s ago") % {
+        age = "" if found.heard_at is None else _("list %(age)s old") % {
             "age": briefly(found.heard_at, account.looked_at)}
         return format_html('<b data-health="{}">{}</b> <small>{}</small>', found.state, word(found.state), age)
 
-    @admin.display(description=gettext_lazy("calls now"))
+    @admin.display(description=gettext_lazy("calls"))
     def calls(self, account: Any) -> str:
         """A dash where nobody knows."""
         found: Glance = account.glance

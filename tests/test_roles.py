@@ -185,7 +185,7 @@ def test_an_edited_line_opens_all_the_same(detail: dict[str, Any]) -> None:
 
 # ── an empty board ─────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(("role", "queues", "words"), [
-    (Role.NONE, False, ["You have no role yet", "No queues were given"]), (Role.NONE, True, ["You have no role yet"]),
+    (Role.NONE, False, ["You have no role", "No queues were given"]), (Role.NONE, True, ["You have no role"]),
     (Role.OBSERVER, False, ["No queues were given"]), (Role.ADMINISTRATOR, True, ["You are an administrator"]),
 ])
 def test_who_sees_nothing_is_told_what_is_missing(
@@ -231,7 +231,7 @@ def test_where_nobody_could_help_it_says_so() -> None:
 def test_the_board_is_there_as_soon_as_role_and_queues_are(sales: Queue) -> None:
     user = person("nina")
     client: Client = signed_in(user)
-    assert "No calls for you yet" in client.get("/").content.decode()
+    assert "No calls for you" in client.get("/").content.decode()
     give(user, Role.OBSERVER)
     Seat.objects.create(user=user, account=sales.account).queues.add(sales)
-    assert "No calls for you yet" not in client.get("/").content.decode()
+    assert "No calls for you" not in client.get("/").content.decode()
