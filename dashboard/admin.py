@@ -17,7 +17,7 @@ from dashboard.models import Queue, Seat
 from dashboard.people_list import PeopleList
 from dashboard.person_form import NewPersonForm, PersonForm
 from dashboard.proof_admin import PasswordProof, ProofAdmin
-from dashboard.rights import NOBODY, record_change, rights_of
+from dashboard.rights import NOBODY, Rights, record_change, rights_of
 from dashboard.roles import manageable
 from dashboard.second_factor_admin import SecondFactorActions
 from dashboard.sign_in_admin import SignInActions
@@ -38,6 +38,8 @@ class SeatForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if queues := self.fields.get("queues"):  # not there where it may only be looked at
+            queues.queryset = Queue.objects.select_related("account")  # type: ignore[attr-defined]
         self.fields["ssid"].help_text = (
             _("Stored. Leave empty to keep it, type - to remove it.") if self.instance.ssid_sealed
             else _("None: takeovers use the account's session, and the button says whose phone rings."))
@@ -66,6 +68,12 @@ class SeatInline(admin.StackedInline):  # type: ignore[type-arg]
     extra = 0
     filter_horizontal = ("queues",)
     fields = ("account", "all_queues", "queues", "agent_id", "ssid")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Whoever may only look is not shown an empty field where a session may be stored."""
+        fields = super().get_fields(request, obj)
+        people = self.admin_site.get_model_admin(User)
+        return fields if people.has_change_permission(request, obj) else [one for one in fields if one != "ssid"]
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         return 0 if obj and obj.seats.exists() else 1  # the first seat is there to be filled in
@@ -141,12 +149,12 @@ class PersonAdmin(ProofAdmin, PasswordProof, SecondFactorActions, SignInActions,
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         form.give(form.instance)
-        self._an_owner_stays()
+        self._an_owner_stays(form.before)
         record_change(form.instance, form.before, rights_of(form.instance.pk), request.user, source_of(request))
 
-    def _an_owner_stays(self) -> None:
+    def _an_owner_stays(self, before: Rights) -> None:
         """Two owners who take each other's right at the same moment: saving made the second wait for the first."""
-        if not User.objects.filter(is_superuser=True, is_active=True).exists():
+        if before.owner and not User.objects.filter(is_superuser=True, is_active=True).exists():
             raise PermissionDenied(_("Nothing was changed: nobody would be an owner any more."))
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
@@ -155,9 +163,10 @@ class PersonAdmin(ProofAdmin, PasswordProof, SecondFactorActions, SignInActions,
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         with transaction.atomic():
             for person in queryset.exclude(pk=request.user.pk or 0):
-                record_change(person, rights_of(person.pk), NOBODY, request.user, source_of(request))
+                before = rights_of(person.pk)
+                record_change(person, before, NOBODY, request.user, source_of(request))
                 person.delete()
-            self._an_owner_stays()
+                self._an_owner_stays(before)
 
 
 @admin.register(Queue)

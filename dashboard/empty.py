@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.access import WATCH, display_name
 from dashboard.models import Seat
@@ -13,22 +14,25 @@ LOOKS_AGAIN_S = 15
 
 
 def why_empty(user: Any) -> list[str]:
-    """One sentence for each thing that is missing. Three queries."""
-    why = [] if user.has_perm(WATCH) else [_no_right_to_watch(user)]
+    """One sentence for each thing that is missing. Four queries at most."""
+    if user.has_perm(WATCH):
+        return _without_queues(user)
+    if role_of(user) is Role.ADMINISTRATOR:
+        return [_("You are an administrator: you set up boards for others. To watch calls takes another role.")]
+    return [_("You have no role. An observer watches calls, a supervisor takes them over, too."),
+            *_without_queues(user)]
+
+
+def _without_queues(user: Any) -> list[str]:
     seats = [seat for seat in Seat.objects.filter(user=user).select_related("account").prefetch_related("queues")
              if seat.all_queues or seat.queues.all()]
     if not seats:
-        why.append(_("No queues were given to you. A board shows the calls of one’s own queues only."))
-    elif all(not seat.account.enabled for seat in seats):
-        why.append(_("All your queues are of %(accounts)s, which is switched off.") % {
-            "accounts": ", ".join(seat.account.name for seat in seats)})
-    return why
-
-
-def _no_right_to_watch(user: Any) -> str:
-    if role_of(user) is Role.ADMINISTRATOR:
-        return _("You are an administrator: you set up boards for others and do not watch calls yourself.")
-    return _("You have no role yet. An observer watches calls, a supervisor takes them over, too.")
+        return [_("No queues were given to you. A board shows the calls of one’s own queues only.")]
+    if any(seat.account.enabled for seat in seats):
+        return []
+    return [ngettext("Your queues are of %(accounts)s, which is switched off.",
+                     "Your queues are of %(accounts)s, which are switched off.", len(seats)) % {
+        "accounts": ", ".join(seat.account.name for seat in seats)}]
 
 
 def whom_to_ask(user: Any) -> list[str]:

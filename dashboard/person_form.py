@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.roles import Numbers, Role, beside, give, give_numbers, numbers_of, role_of
+from dashboard.roles import Numbers, Role, beside, give, give_numbers, numbers_given, role_of
 
 KEPT = "kept"
 OWN = ("role", "is_superuser", "is_active")  # what nobody changes of themselves
@@ -40,32 +40,35 @@ def explained(label: Promise | str, sentence: Promise | str) -> SafeString:
 class Rights(forms.Form):
     """The two choices, for the page of a new person and for that of one who is there."""
 
-    role = forms.ChoiceField(label=gettext_lazy("Role"), required=False, widget=forms.RadioSelect(
-        attrs={"class": "explained"}))
-    numbers = forms.ChoiceField(label=gettext_lazy("Caller numbers"), required=False, widget=forms.RadioSelect(
-        attrs={"class": "explained"}))
+    role = forms.ChoiceField(
+        label=gettext_lazy("Role"), required=False, widget=forms.RadioSelect(attrs={"class": "explained"}))
+    numbers = forms.ChoiceField(
+        label=gettext_lazy("Caller numbers"), required=False, widget=forms.RadioSelect(attrs={"class": "explained"}))
     actor: User  # set by PersonAdmin.get_form
+    rest: tuple[str, ...] = ()  # rights beside the role; an owner needs none
 
     def offer(self, person: User | None) -> None:
         """Fills in the choices. A new person is an observer without queues: who sees nothing until queues are given."""
         role: Any = self.fields["role"]
         numbers: Any = self.fields["numbers"]
-        role.choices = [(one.value, explained(one.label, ROLE_SAYS[one])) for one in Role]
-        numbers.choices = [(one.value, explained(one.label, NUMBERS_SAY[one])) for one in Numbers]
+        choices = [(one.value, explained(one.label, ROLE_SAYS[one])) for one in Role]
         role.initial = role_of(person).value if person else Role.OBSERVER.value
-        numbers.initial = numbers_of(person).value if person else Numbers.MASKED.value
-        if person and (rest := beside(person)):
-            role.choices.append((KEPT, explained(_("As it is now"), _(
+        self.rest = beside(person) if person and not person.is_superuser else ()
+        if person and self.rest:
+            choices.append((KEPT, explained(_("As it is now"), _(
                 "%(role)s, and rights that no role has: %(rights)s. Choosing a role takes them away.") % {
-                    "role": role_of(person).label, "rights": ", ".join(rest)})))
+                    "role": role_of(person).label, "rights": ", ".join(self.rest)})))
             role.initial = KEPT
+        role.choices = choices
+        numbers.choices = [(one.value, explained(one.label, NUMBERS_SAY[one])) for one in Numbers]
+        numbers.initial = (numbers_given(person) if person else Numbers.MASKED).value
 
     def give(self, person: User) -> None:
         """After the person is saved. Without a choice their role is what it was, and the admin open accordingly."""
         role, numbers = self.cleaned_data.get("role"), self.cleaned_data.get("numbers")
-        if role != KEPT and (role or not beside(person)):
+        if role != KEPT and (role or not self.rest):
             give(person, Role(role or role_of(person)))
-        if numbers and numbers != numbers_of(person):
+        if numbers and numbers != numbers_given(person):
             give_numbers(person, Numbers(numbers))
 
 

@@ -54,10 +54,15 @@ def role_of(user: User) -> Role:
 
 
 def numbers_of(user: User) -> Numbers:
-    """By whatever way it was given. No query when `PREFETCHED` is."""
+    """What they read. No query when `PREFETCHED` is."""
+    return Numbers.WHOLE if user.is_superuser else numbers_given(user)
+
+
+def numbers_given(user: User) -> Numbers:
+    """By whatever way it was given; an owner reads whole numbers without."""
     held = {permission.codename for permission in user.user_permissions.all()}
     held.update(permission.codename for group in user.groups.all() for permission in group.permissions.all())
-    if user.is_superuser or _codename(FULL_NUMBERS) in held:
+    if _codename(FULL_NUMBERS) in held:
         return Numbers.WHOLE
     return Numbers.HELD if _codename(REVEAL) in held else Numbers.MASKED
 

@@ -1,4 +1,5 @@
-"""A fixed cast: `supervisor` takes over in Sales, `observer` looks, `outsider` has other queues, `admin` sets up."""
+"""A fixed cast: `supervisor` takes over in Sales, `observer` looks, `outsider` has other queues, `clerk` sets up,
+`admin` owns."""
 
 import os
 from collections.abc import Iterator
@@ -149,6 +150,14 @@ def outsider(billing: Queue) -> User:
 @pytest.fixture
 def admin(db: None) -> User:
     return User.objects.create_superuser("dev", password=PASSWORD)
+
+
+@pytest.fixture
+def clerk(db: None) -> User:
+    """An administrator by role: sets up, and watches nothing."""
+    user = person("clerk")
+    roles.give(user, Role.ADMINISTRATOR)
+    return user
 
 
 def needs(present: object, what: str, how: str) -> None:

@@ -9,27 +9,28 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from dashboard import audit
+from dashboard import audit, roles
 from dashboard.mirror import Card, News, mirror
 from dashboard.models import Display, Queue, Seat, TakeoverAttempt
 from dashboard.pairing import PAGE_COOKIE, hashed
 from dashboard.refs import call_ref
+from dashboard.roles import Role
 from queue_api.models import Account
 from tests.canaries import aviary
 from tests.conftest import person
 from tests.makers import board, call
 
-MODELS = ("auth/group", "auth/user", "queue_api/account", "dashboard/queue", "dashboard/display",
+MODELS = ("auth/user", "queue_api/account", "dashboard/queue", "dashboard/display",
           "dashboard/auditevent", "dashboard/takeoverattempt", "dashboard/wrongpassword")
 PAGES = ("", "add/", "<path:object_id>/", "<path:object_id>/change/", "<path:object_id>/delete/",
          "<path:object_id>/history/")
 DOORS: dict[str, frozenset[str]] = {
     "signed in": frozenset({"", "me/", "me/sessions/", "me/second-factor/"}),
-    "administrator": frozenset({"setup/"}),
+    "setting up": frozenset({"setup/"}),
     "post alone": frozenset({"takeover/", "takeover/verdict/", "reveal/", "accounts/logout/"}),
     "signing in": frozenset({"accounts/login/", "admin/login/"}),
     "after the password": frozenset({"accounts/code/"}),
@@ -40,11 +41,33 @@ DOORS: dict[str, frozenset[str]] = {
         "admin/", "admin/logout/", "admin/password_change/", "admin/password_change/done/", "admin/autocomplete/",
         "admin/jsi18n/", "admin/r/<path:content_type_id>/<path:object_id>/", "admin/auth/user/<id>/password/",
         "admin/queue_api/account/<int:pk>/inspect/", "admin/dashboard/auditevent/csv/",
-        "admin/dashboard/takeoverattempt/csv/", "admin/^(?P<app_label>auth|queue_api|dashboard)/$",
+        "admin/dashboard/takeoverattempt/csv/", "admin/^(?P<app_label>queue_api|dashboard|auth)/$",
         "admin/(?P<url>.*)$", *(f"admin/{model}/{page}" for model, page in itertools.product(MODELS, PAGES))}),
 }
-ROLES = ("anonymous", "nobody", "observer", "supervisor", "foreign", "staff", "wall", "administrator")
+
+
+class Granted(NamedTuple):
+    """What a role is given here: the queues it watches, those it takes over in, and which doors open."""
+
+    watches: frozenset[str] = frozenset()
+    takes_over: frozenset[str] = frozenset()
+    sets_up: bool = False  # the set-up page, the metrics, the record and its files
+    judges: bool = False  # Farah's takeover, whose outcome was never known
+
+
+ALL = frozenset({"Sales", "Billing", "Harbour desk"})
+SALES, HARBOUR = frozenset({"Sales"}), frozenset({"Harbour desk"})
+# "helper" is staff without any right, "staff" an administrator by role, "administrator" an owner.
+GRANTED = {
+    "anonymous": Granted(), "nobody": Granted(), "seat without role": Granted(), "role without seat": Granted(),
+    "observer": Granted(watches=SALES), "supervisor": Granted(watches=SALES, takes_over=SALES),
+    "foreign": Granted(watches=HARBOUR, takes_over=HARBOUR, judges=True), "helper": Granted(),
+    "staff": Granted(sets_up=True, judges=True), "wall": Granted(),
+    "administrator": Granted(watches=ALL, takes_over=ALL, sets_up=True, judges=True),
+}
+ROLES = tuple(GRANTED)
 OWN = {"919812340001", "Mr Sales"}  # of the one call in Sales; numbers are masked for everybody here but administrators
+NAMES = {"Sales": "Mr Sales", "Billing": "Ms Billing", "Harbour desk": "Dr Harbour"}  # the caller in each queue
 FOREIGN = {"919812340002", "Ms Billing", "Billing", "919812340003", "Dr Harbour", "Harbour desk", "Southgate"}
 SECRETS = {"canary-ssid-north", "canary-token-north", "canary-ssid-south", "canary-own-ssid", "canary-wall"}
 for secret in SECRETS:
@@ -97,11 +120,14 @@ def build_site() -> Site:
     sales = Queue.objects.create(account=north, key="302", name="Sales")
     Queue.objects.create(account=north, key="303", name="Billing")
     harbour = Queue.objects.create(account=south, key="501", name="Harbour desk")
-    people = {"nobody": person("nobody"), "observer": person("omar", (), (sales,)),
+    people = {"nobody": person("nobody"), "seat without role": person("silas", (), (sales,)),
+              "role without seat": person("rosa", ("take_over",)), "observer": person("omar", (), (sales,)),
               "supervisor": person("sita", ("take_over",), (sales,)),
               "foreign": person("farah", ("take_over",), (harbour,)),
-              "staff": User.objects.create_user("stan", is_staff=True),
+              "helper": User.objects.create_user("hema", is_staff=True), "staff": person("stan", (), (sales,)),
               "administrator": User.objects.create_superuser("dev")}
+    roles.give(people["seat without role"], Role.NONE)
+    roles.give(people["staff"], Role.ADMINISTRATOR)  # with a seat, which shows them nothing
     _own_session(people["supervisor"])
     display = Display.objects.create(name="Hall", token_hash=hashed("canary-wall"))
     display.queues.set([sales])
@@ -110,7 +136,7 @@ def build_site() -> Site:
         call_ref=f"{south.pk}-h-1", state="abandoned", is_open=False)
     line = audit.record("session.stored", actor="Farah", account="Southgate", actor_id=people["foreign"].pk)
     refs = _show_calls(north, south)
-    keys = {"auth/group": Group.objects.create(name="Desk").pk, "auth/user": people["foreign"].pk,
+    keys = {"auth/user": people["foreign"].pk,
             "queue_api/account": south.pk, "dashboard/queue": harbour.pk, "dashboard/display": display.pk,
             "dashboard/auditevent": line.pk, "dashboard/takeoverattempt": attempt.pk}
     return Site(_clients(people), refs, keys, attempt)
@@ -157,6 +183,8 @@ def hidden_from(role: str) -> set[str]:
     """What must stand in nothing that a role is answered."""
     if role == "administrator":
         return SECRETS
+    if role == "staff":  # what there is to set up, but nobody who calls
+        return SECRETS | {"919812340001", "919812340002", "919812340003"} | set(NAMES.values())
     own = {"919812340001"} if role in ("observer", "supervisor") else OWN
     if role == "foreign":
         return SECRETS | OWN | {"919812340003", "Northgate", "Ms Billing", "919812340002"}

@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from dashboard.access import Audience, Scope, Viewer, last4, shown_number, viewer_of
 from dashboard.models import Queue, Seat
+from dashboard.roles import Role, give
 from queue_api.models import Account
 from tests.conftest import person
 from tests.makers import NUMBER
@@ -63,6 +64,18 @@ def test_a_new_person_sees_nothing_and_may_do_nothing(db: None) -> None:
     assert audience_of(person("new")) == Audience()
 
 
+def test_a_queue_without_a_role_shows_nothing(sales: Queue) -> None:
+    user = person("early", (), (sales,))
+    give(user, Role.NONE)
+    assert audience_of(user) == Audience()
+
+
+def test_an_administrator_with_a_seat_watches_nothing(sales: Queue) -> None:
+    user = person("clerk", (), (sales,))
+    give(user, Role.ADMINISTRATOR)
+    assert audience_of(user) == Audience()
+
+
 def test_a_right_without_a_queue_shows_nothing(db: None) -> None:
     audience = audience_of(person("right", ("take_over", "see_full_numbers")))
     assert not audience.scope
@@ -73,7 +86,7 @@ def test_a_person_has_their_queues_and_rights(supervisor: User, sales: Queue) ->
     assert viewer_of(supervisor) == Viewer(supervisor.pk, "Sita", Audience(scope=scope, may_take_over=True))
 
 
-def test_a_queue_without_the_right_shows_and_does_not_take_over(observer: User) -> None:
+def test_an_observer_watches_and_does_not_take_over(observer: User) -> None:
     audience = audience_of(observer)
     assert audience.scope
     assert not audience.may_take_over
@@ -87,7 +100,7 @@ def test_a_right_may_come_from_a_group(observer: User) -> None:
     assert audience_of(observer).full_numbers
 
 
-def test_an_administrator_has_everything(admin: User) -> None:
+def test_an_owner_has_everything(admin: User) -> None:
     assert audience_of(admin) == Audience(scope=Scope(everything=True), full_numbers=True, may_take_over=True)
 
 
@@ -98,7 +111,7 @@ def test_staff_alone_sees_no_call(db: None) -> None:
 
 
 def test_a_seat_for_all_queues_is_the_whole_account(account: Account) -> None:
-    user = person("chief")
+    user = person("chief", ("take_over",))
     Seat.objects.create(user=user, account=account, all_queues=True)
     assert audience_of(user).scope == Scope(whole=frozenset({account.pk}))
 

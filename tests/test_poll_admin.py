@@ -1,19 +1,26 @@
 """How an account is polled, as the admin shows it in any process."""
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from msgspec import structs
 
 from dashboard import tally as tallying
 from dashboard.clock import now_ms
 from dashboard.lease import acquire, release, renew
-from dashboard.poll_admin import polling_of
+from dashboard.mirror import mirror
+from dashboard.poll_admin import briefly, polling_of
 from dashboard.tally import CODES, OTHER, Tally, kind_of
+from queue_api.calls import Call
 from queue_api.errors import NothingNamed, NotSent, NoUsableAnswer, QueueApiError, Refused, RequestInvalid, Untrusted
 from queue_api.models import Account
+from tests.makers import board, call
 from tests.takeovers import signed_in
 from tests.test_admin import FORM
 from tests.test_mirror import Clock
@@ -144,6 +151,107 @@ def test_the_list_of_accounts_shows_interval_and_state(office: Client, account: 
     polled_again = report(failures=2, why="busy", interval_s=2.2)
     renew(f"account:{account.pk}", "a1b2c3d4e5f60718", 1, polled_again)
     assert "again after 2.2 s: DeepCall is still working" in office.get(url).content.decode()
+
+
+# ── health at a glance ─────────────────────────────────────────────────────────────────────────────
+def listed(office: Client, account: Account) -> tuple[str, str, str, str]:
+    """What the list says of an account: health, calls, what is wrong, polling."""
+    html = office.get(reverse("admin:queue_api_account_changelist")).content.decode()
+    row = html[html.index(f">{account.name} <small>"):].split("</tr>")[0]
+    cells = [re.sub(r"<[^>]+>", " ", cell) for cell in re.findall(r'<td class="field-.*?>(.*?)</td>', row, re.DOTALL)]
+    health, calls, trouble, polling = (" ".join(cell.split()) for cell in cells)
+    return health, calls, trouble, polling
+
+
+@pytest.fixture
+def _still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One moment for the list and for what is put into it."""
+    moment = now_ms()
+    for where in ("dashboard.poll_admin", "tests.test_poll_admin"):
+        monkeypatch.setattr(f"{where}.now_ms", lambda: moment)
+
+
+def heard(account: Account, ago_s: float, *calls: Call, **feed: Any) -> None:
+    """This process has a list of then; its poller was heard just now."""
+    now = now_ms()
+    mirror.offer(board(*calls, account=account.pk, heard_at=now - int(ago_s * 1000), **feed))
+
+
+@pytest.mark.usefixtures("_still")
+def test_a_fresh_account_has_its_age_and_its_calls(office: Client, account: Account) -> None:
+    polled(account)
+    heard(account, 1, call("a"), call("b"))
+    health, calls, trouble, polling = listed(office, account)
+    assert (health, calls, trouble) == ("fresh list 1 s old", "2", "–")
+    assert polling == "process a1b2c3d4, every 2 s: there are calls, and somebody watches"
+
+
+@pytest.mark.usefixtures("_still")
+def test_no_calls_is_a_zero_only_when_a_fresh_list_says_so(office: Client, account: Account) -> None:
+    assert listed(office, account)[:3] == ("no list yet", "–", "No list has come from DeepCall yet.")
+    heard(account, 1)
+    assert listed(office, account)[1] == "0"
+
+
+@pytest.mark.usefixtures("_still")
+def test_a_failing_account_says_since_when_and_why_and_its_calls_are_as_last_known(
+    office: Client, account: Account
+) -> None:
+    since = {"since": now_ms() - 30_000}
+    before = board(call("a"), account=account.pk, heard_at=now_ms() - 31_000, health="failing", code="1014",
+                   message="Expired")
+    mirror.offer(structs.replace(before, feed=structs.replace(before.feed, **since)))
+    health, calls, trouble, _polling = listed(office, account)
+    assert (health, calls) == ("failing list 31 s old", "1, as last known")
+    assert trouble.startswith("For 30 s: Token invalid or expired (code 1014: Expired). ")
+
+
+@pytest.mark.usefixtures("_still")
+def test_calls_that_are_too_old_to_be_shown_are_a_dash(office: Client, account: Account) -> None:
+    heard(account, 120, call("a"), health="failing", code="1014")
+    assert listed(office, account)[:2] == ("failing list 2 min old", "–")
+
+
+def test_an_account_that_is_switched_off_is_neither_well_nor_ill(office: Client, account: Account) -> None:
+    polled(account, failures=3, why="back-off")
+    Account.objects.update(enabled=False)
+    assert listed(office, account) == ("switched off", "–", "–", "DeepCall is not asked")
+
+
+@pytest.mark.usefixtures("_still")
+@pytest.mark.parametrize(("told", "health", "trouble"), [
+    ({}, "fresh list 2 s old", "–"), ({"heard_at": 0}, "no list yet", "No list has come from DeepCall yet."),
+    ({"failures": 2, "why": "back-off"}, "failing list 2 s old", "the last list failed")])
+def test_a_process_without_screens_goes_by_what_the_poller_wrote_down(
+    office: Client, account: Account, told: dict[str, Any], health: str, trouble: str
+) -> None:
+    polled(account, **told | ({"heard_at": None} if "heard_at" in told else {}))
+    assert listed(office, account)[:3] == (health, "–", trouble)
+
+
+def test_a_longer_list_of_accounts_takes_no_more_queries(
+    office: Client, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.setup.progress", lambda *_: None)  # in the head, while there are steps left
+    url = reverse("admin:queue_api_account_changelist")
+    polled(account)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as caught:
+            assert office.get(url).status_code == 200
+        return len(caught)
+
+    queries()
+    few = queries()
+    for number in range(6):
+        polled(Account.objects.create(name=f"More {number}", base_url="https://deepcall.example"))
+    assert queries() == few
+
+
+@pytest.mark.parametrize(("seconds", "said"), [
+    (0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (200_000, "2 d")])
+def test_a_time_is_told_in_its_largest_unit(seconds: int, said: str) -> None:
+    assert briefly(0, seconds * 1000) == said
 
 
 def test_a_report_of_a_later_version_is_no_error(account: Account) -> None:

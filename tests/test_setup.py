@@ -11,6 +11,7 @@ from dashboard import first_run, setup
 from dashboard.board import Board, failed
 from dashboard.mirror import Health
 from dashboard.models import Queue, Seat
+from dashboard.roles import Role, give
 from dashboard.setup import Step
 from queue_api.calls import CallState
 from queue_api.errors import NothingNamed, Refused
@@ -238,18 +239,25 @@ def test_one_complete_supervisor_is_enough() -> None:
 def test_people_are_judged_as_the_doors_judge_them(admin: User, sales: Queue) -> None:
     person("nora", ("take_over",))
     person("omar", (), (sales,))
+    give(person("carl", (), (sales,)), Role.ADMINISTRATOR)
+    give(person("paul", (), (sales,)), Role.NONE)
     retired = person("rita", ("take_over",), (sales,))
     User.objects.filter(pk=retired.pk).update(is_active=False)
-    assert [(one.name, one.complete) for one in setup._people()] == [("Nora", False), ("Omar", False)]
+    assert [(one.name, one.complete) for one in setup._people()] == [
+        ("Nora", False), ("Omar", False), ("Paul", False)]
+    assert "Paul has queues but may not take over calls: give the role Supervisor" in said(
+        setup.supervised(setup._people(), True))
     Seat.objects.create(user=User.objects.get(username="nora"), account=sales.account, all_queues=True)
     assert [(one.name, one.complete) for one in setup._people()] == [("Nora", True)]
 
 
 # ── the page ───────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.django_db
-def test_only_administrators_see_the_steps(supervisor: User, admin: User) -> None:
+def test_only_who_may_set_up_sees_the_steps(supervisor: User, admin: User, clerk: User) -> None:
     assert signed_in(supervisor).get("/setup/").status_code == 403
-    assert signed_in(admin).get("/setup/").status_code == 200
+    for user in (admin, clerk):
+        assert signed_in(user).get("/setup/").status_code == 200
+        assert "Finish setting up" in page(signed_in(user).get(reverse("admin:index")))
 
 
 @pytest.mark.django_db
