@@ -41,6 +41,8 @@ def _told_of_codes(request: HttpRequest, leads_to: str) -> str:
     """Who has used a recovery code is led past the page where the phone can be replaced."""
     left = second_factor.codes_left(request.user) or 0  # type: ignore[arg-type]  # signed in a moment ago
     messages.warning(request, ngettext(
-        "You signed in with a recovery code, which is used up. %(n)s is left.",
-        "You signed in with a recovery code, which is used up. %(n)s are left.", left) % {"n": left})
+        "You signed in with a recovery code, which is used up; %(n)s is left. Is the phone lost? Set up another one "
+        "here.",
+        "You signed in with a recovery code, which is used up; %(n)s are left. Is the phone lost? Set up another one "
+        "here.", left) % {"n": left})
     return reverse("own-second-factor", query={"next": leads_to})

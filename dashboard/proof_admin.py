@@ -4,7 +4,6 @@ Without a fresh proof the form has one field more. It is demanded only when a se
 kept, and secrets, which are never shown back, are to be typed again.
 """
 
-from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
@@ -26,25 +25,26 @@ def own_password() -> forms.CharField:
 
 
 class Guarded:
-    """Mixed into a form. `secrets`: its fields, or those of forms beside it, that nobody changes without a proof."""
+    """Mixed into a form. `secrets`: its fields, or its inlines', that nobody changes without a proof; None: all."""
 
     request: HttpRequest
-    secrets: frozenset[str]
+    secrets: frozenset[str] | None
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data  # type: ignore[misc, attr-defined]
-        if not proof.fresh(self.request) and any(self.touched()):
+        if not proof.fresh(self.request) and self.touched():
             self.add_error(proof.FIELD, [  # type: ignore[attr-defined]
                 proof.refusal(self.request), _("Type the secrets on this page again, too: they are never shown back.")])
         return cleaned
 
-    def touched(self) -> Iterator[bool]:
-        yield not self.secrets.isdisjoint(self.changed_data)  # type: ignore[attr-defined]
-        for name, text in self.data.items():  # type: ignore[attr-defined]
-            yield bool(text) and name.rpartition("-")[2] in self.secrets and name.rpartition("-")[2] != "base_url"
+    def touched(self) -> bool:
+        if self.secrets is None or not self.secrets.isdisjoint(self.changed_data):  # type: ignore[attr-defined]
+            return True
+        inlined = (name.rpartition("-") for name, text in self.data.items() if text)  # type: ignore[attr-defined]
+        return any(prefix and field in self.secrets for prefix, _dash, field in inlined)
 
 
-def guarded(form: Any, request: HttpRequest, secrets: frozenset[str]) -> Any:
+def guarded(form: Any, request: HttpRequest, secrets: frozenset[str] | None) -> Any:
     """The form class as this request gets it: itself while the proof is fresh."""
     if proof.fresh(request):
         return form
@@ -80,9 +80,8 @@ class PasswordProof:
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         mine = copy(self)  # Django asks the admin for the form, and this one is of this request alone
-        secrets = frozenset({"password1", "usable_password"})
         mine.change_password_form = guarded(  # type: ignore[attr-defined]
-            self.change_password_form, request, secrets)  # type: ignore[attr-defined]
+            self.change_password_form, request, None)  # type: ignore[attr-defined]
         answer: HttpResponse = super(PasswordProof, mine).user_change_password(  # type: ignore[misc]
             request, id, form_url)
         return answer

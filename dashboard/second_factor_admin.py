@@ -62,10 +62,10 @@ class SecondFactorActions:
         if asks := asked_first(self, request, RESET, _("Reset the second factor of %(count)s chosen") % {
                 "count": people.count()}):
             return asks
-        done = sum(self._reset(request, person) for person in people)
+        done = sum([self._reset(request, person) for person in people])
         said = ngettext("%(n)s second factor is reset: from now on the password alone signs in.",
                         "%(n)s second factors are reset: from now on the passwords alone sign in.", done)
-        self.message_user(request, said % {"n": done}, messages.SUCCESS)  # type: ignore[attr-defined]
+        self.message_user(request, said % {"n": done}, messages.SUCCESS if done else messages.INFO)  # type: ignore[attr-defined]
         return None
 
     def _reset(self, request: HttpRequest, person: User) -> bool:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from queue_api.credentials import Secret
 from queue_api.simulator import people
 from queue_api.simulator.dialects import FOREIGN
 from tests.conftest import PASSWORD
+from tests.factors import Phone
 from tests.processes import Callboard, Upstream, manage, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
@@ -30,10 +32,9 @@ def upstream(tmp_path: Path) -> Iterator[Upstream]:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Callboard]:
     manage(tmp_path, "migrate", "--verbosity", "0")
-    program = Callboard(tmp_path)
+    program = Callboard(tmp_path, CALLBOARD_SECOND_FACTOR="administrators")
     with running(program):
         yield program
-
 
 
 @pytest.fixture
@@ -69,6 +70,19 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("link", name=name).first.click()
 
 
+def switch_on(page: Page) -> Phone:
+    """The second factor, from the set-up page and back to it; the phone that has scanned the code."""
+    press(page, "Switch on the second factor")
+    expect(page.locator("svg.qr path")).to_have_count(2)
+    phone = Phone(Secret(page.locator("[data-key]").inner_text().replace(" ", "")), [])
+    fill(page, code=phone.code())
+    page.press("[name=code]", "Enter")
+    expect(page.locator("#recovery-codes")).to_have_text(re.compile(r"^((?:[A-Z2-7]{4}-){3}[A-Z2-7]{4}\s*){10}$"))
+    expect(page.get_by_role("button", name="Copy")).to_be_visible()
+    press(page, "I have kept them")
+    return phone
+
+
 def row(page: Page, call_id: str) -> Any:
     return page.locator(f'[data-call-id="{call_id}"]')
 
@@ -81,6 +95,8 @@ def test_from_an_empty_database_to_the_first_live_call_in_the_browser_alone(
     page.goto(f"{server.url}/")
     fill(page, username="dev", password1=PASSWORD, password2=PASSWORD)
     page.click("button.primary")
+    expect(step(page, "administrator")).to_have_attribute("data-done", "no")
+    phone = switch_on(page)
     expect(step(page, "administrator")).to_have_attribute("data-done", "yes")
 
     press(page, "Add an account")
@@ -132,4 +148,14 @@ def test_from_an_empty_database_to_the_first_live_call_in_the_browser_alone(
     row(ben, "471100").locator("button[data-action=takeover]").click()
     expect(row(ben, "471100").locator("[data-takeover]")).to_have_attribute("data-takeover", MOVED)
     assert [entry["body"]["callId"] for entry in upstream.journal()] == ["471100"]
+
+    again = opened(browser, problems)
+    again.goto(f"{server.url}/admin/queue_api/account/")
+    fill(again, username="dev", password=PASSWORD)
+    again.press("[name=password]", "Enter")
+    expect(again.locator("h1")).to_have_text("And the code from your app")
+    fill(again, code=phone.code(1))  # the present one switched it on, or may have
+    again.press("[name=code]", "Enter")
+    expect(again).to_have_url(f"{server.url}/admin/queue_api/account/")
+    expect(again.get_by_role("link", name="Harbour")).to_be_visible()
     assert problems == []

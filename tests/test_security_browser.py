@@ -149,7 +149,7 @@ def test_f79_the_policy_breaks_no_page_of_the_admin_either(upstream: Upstream, s
     dialogs, elsewhere = watched(admin, server)
     switch_all(upstream)
     until(lambda: admin.row("xss-59").count(), 20, "the last call")
-    for path in ("/setup/", "/me/", "/admin/", f"/admin/dashboard/queue/?q={quote(PAYLOADS[0])}",
+    for path in ("/setup/", "/me/", "/me/second-factor/", "/admin/", f"/admin/dashboard/queue/?q={quote(PAYLOADS[0])}",
                  "/admin/auth/user/1/change/", "/admin/queue_api/account/1/change/",
                  "/admin/queue_api/account/1/inspect/", "/admin/dashboard/auditevent/",
                  "/admin/dashboard/takeoverattempt/", "/admin/dashboard/display/add/", "/admin/dashboard/queue/?all=",

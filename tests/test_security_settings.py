@@ -5,11 +5,12 @@ Where each line of the security checklist is tested:
     S01 S02      here
     S03 S04 S05  tests/test_security_headers.py; violations in Chromium: tests/test_security_browser.py
     S06-S10      sign-in and sessions: tests/test_sessions.py, and the tests of signing in
+    S08          tests/test_second_factor.py, tests/test_second_factor_views.py
     S11          tests/test_security_wire.py (origins)
     S12 S13      tests/test_security_matrix.py, tests/test_security_headers.py (methods)
     S14          tests/test_asking.py
     S15 S16 S17  tests/test_wall.py
-    S18 S19      tests/test_security_keys.py; write-only fields: tests/test_admin.py
+    S18 S19      tests/test_security_keys.py, tests/test_proof.py; write-only fields: tests/test_admin.py
     S20 S32      tests/test_public_addresses.py, tests/test_client.py, tests/test_wire_faults.py
     S21 S23 S27  tests/test_canary.py, tests/test_logs.py, tests/test_redaction.py
     S22          tests/test_security_browser.py
@@ -100,6 +101,13 @@ def test_s02_ids_are_unique_and_each_has_its_case() -> None:
     ids = re.findall(r'id="callboard\.(E\d+)"', (ROOT / "config/checks.py").read_text())
     assert len(ids) == len(set(ids))
     assert set(ids) == {number for number, _says, _wrong in HALF}
+
+
+def test_s08_a_second_factor_that_is_only_offered_is_a_warning_and_no_refusal(production: Settings) -> None:
+    production.SECOND_FACTOR = "offered"
+    found = fit_for_the_public(None)
+    assert [(one.id, one.is_serious(checks.ERROR)) for one in found] == [("callboard.W001", False)]
+    refuse_half_configured("127.0.0.1")
 
 
 def test_s02_djangos_deployment_check_asks_ours_as_well() -> None:

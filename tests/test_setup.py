@@ -17,6 +17,7 @@ from queue_api.calls import CallState
 from queue_api.errors import NothingNamed, Refused
 from queue_api.models import Account
 from tests.conftest import PASSWORD, person
+from tests.factors import enrolled
 from tests.makers import NOW, board, call
 from tests.takeovers import in_threads, live, show, signed_in
 
@@ -62,7 +63,8 @@ def test_the_first_administrator_is_signed_in_and_goes_on() -> None:
     user = User.objects.get()
     assert (user.username, user.is_superuser, user.is_staff, user.check_password(PASSWORD)) == ("dev", True, True, True)
     assert response.redirect_chain == [("/setup/", 302)]
-    assert "1 of 5 done" in page(response)
+    assert "0 of 5 done" in page(response)
+    assert "Switch on the second factor" in page(response)
 
 
 @pytest.mark.django_db
@@ -262,6 +264,7 @@ def test_only_who_may_set_up_sees_the_steps(supervisor: User, admin: User, clerk
 
 @pytest.mark.django_db
 def test_the_steps_of_an_empty_installation(admin: User) -> None:
+    enrolled(admin)
     html = page(signed_in(admin).get("/setup/"))
     assert "1 of 5 done" in html
     assert f'href="{reverse("admin:queue_api_account_add")}"' in html
@@ -271,6 +274,7 @@ def test_the_steps_of_an_empty_installation(admin: User) -> None:
 @pytest.mark.django_db
 def test_everything_done_leads_to_the_board(admin: User, supervisor: User, account: Account) -> None:
     show(account, live())
+    enrolled(admin)
     client = signed_in(admin)
     html = page(client.get("/setup/"))
     assert "All set up" in html
@@ -282,6 +286,7 @@ def test_everything_done_leads_to_the_board(admin: User, supervisor: User, accou
 @pytest.mark.django_db
 def test_an_administrator_is_led_back_while_steps_are_left(admin: User, account: Account, observer: User) -> None:
     show(account, live())
+    enrolled(admin)
     for address in ("/", reverse("admin:index")):
         assert "Finish setting up (4 of 5)" in page(signed_in(admin).get(address))
     assert "Finish setting up" not in page(signed_in(observer).get("/"))

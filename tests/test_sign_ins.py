@@ -12,6 +12,7 @@ from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from dashboard import sessions, sign_ins
 from dashboard.browser_words import words
@@ -217,7 +218,8 @@ def test_s09_a_changed_password_ends_the_sessions_of_before_and_the_page_says_so
     assert said(client) == "You were signed out: your password was changed."
 
 
-def test_s09_changing_ones_own_password_ends_the_others_and_keeps_this_one(admin: User) -> None:
+def test_s09_changing_ones_own_password_ends_the_others_and_keeps_this_one(admin: User, settings: Settings) -> None:
+    settings.SECOND_FACTOR = "offered"
     here, other = signed_in(admin), signed_in(admin)
     before = key_of(here)
     changed = here.post(reverse("admin:password_change"), {
@@ -346,8 +348,9 @@ def test_a_browser_is_named_in_few_words(agent: str, read: str) -> None:
 
 # ── the administrator ──────────────────────────────────────────────────────────────────────────────
 def test_an_administrator_signs_somebody_out_everywhere(
-    supervisor: User, observer: User, admin: User, told: list[str]
+    supervisor: User, observer: User, admin: User, told: list[str], settings: Settings
 ) -> None:
+    settings.SECOND_FACTOR = "offered"
     office, theirs, stranger = signed_in(admin), [signed_in(supervisor) for _ in range(2)], signed_in(observer)
     del told[:]
     page = office.post(reverse("admin:auth_user_changelist"), {
