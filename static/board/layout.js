@@ -7,6 +7,7 @@
 const ROW_PX = 38;
 const AHEAD = 15; // rows above and below the screen that are placed at once; the rest may wait for a quiet moment
 const LATER_MS = 2000;
+const NOWHERE = -Infinity; // the place of a row that is out of sight
 const wide = matchMedia("(min-width: 900px)");
 const list = document.getElementById("list") ?? document.createElement("div"); // a wall has no rows: these stay empty
 const rows = document.getElementById("rows") ?? document.createElement("div");
@@ -15,7 +16,7 @@ const moves = new WeakMap(); // row -> when that was written
 let started = false;
 let order = [];
 let visible = order;
-let outs = 0; // rows that a search leaves out
+const outs = new Set(); // rows that a search leaves out
 let placed = () => {};
 let sieved = 0; // how often a search has changed what is visible
 let later = 0;
@@ -43,7 +44,7 @@ export function insert(row) {
 
 export function remove(row) {
   order.splice(order.indexOf(row), 1);
-  if (!isVisible(row)) outs -= 1;
+  outs.delete(row);
   row.remove();
 }
 
@@ -62,15 +63,12 @@ export function neighbour(row) {
   return order.slice(at + 1).find(isVisible) ?? order.slice(0, at).findLast(isVisible);
 }
 
-const isVisible = (row) => !("out" in row.dataset);
+const isVisible = (row) => !outs.has(row);
 
-/** Puts a row out of sight, or back; `change` then closes the gap. */
+/** Leaves a row out, or lets it in again; `change` then shows it. */
 export function sieve(row, out) {
-  if (out === !isVisible(row)) return;
-  outs += out ? 1 : -1;
-  if (out) row.dataset.out = "";
-  else delete row.dataset.out;
-  if (!out) moves.set(row, performance.now()); // it was not under the pointer a moment ago
+  if (out) outs.add(row);
+  else outs.delete(row);
 }
 
 /** Calls `listener` with (visible, all) whenever the rows have their places. */
@@ -115,7 +113,7 @@ export async function change(work) {
 function place() {
   if (list.classList.contains("placed") !== wide.matches) list.classList.toggle("placed");
   list.dataset.empty = order.length ? "no" : "yes";
-  visible = outs ? order.filter(isVisible) : order;
+  visible = outs.size ? order.filter(isVisible) : order;
   placed(visible.length, order.length);
   if (!wide.matches) return flow();
   rows.style.height = `${visible.length * ROW_PX}px`;
@@ -124,7 +122,8 @@ function place() {
 }
 
 // One row more at the top moves a thousand; restyling them all in every frame would cost more than all the rest.
-// A row is written when it comes near the screen, or would otherwise be left standing there.
+// A row is written when it comes near the screen, or would otherwise be left standing there. So with what a search leaves
+// out: hidden at once is what stands near the screen.
 function placeNear() {
   if (!wide.matches) return;
   const [first, last] = shown();
@@ -133,6 +132,10 @@ function placeNear() {
     const old = places.get(row);
     if (old !== index && (old === undefined || near(index) || near(old))) write(row, index);
   });
+  for (const row of outs) {
+    const old = places.get(row);
+    if (old === undefined || near(old)) hide(row);
+  }
 }
 
 function look() {
@@ -149,12 +152,23 @@ function placeRest() {
     if (!left--) return void (later = setTimeout(placeRest));
     write(visible[index], index);
   }
+  for (const row of outs) {
+    if (places.get(row) === NOWHERE) continue;
+    if (!left--) return void (later = setTimeout(placeRest));
+    hide(row);
+  }
+}
+
+function hide(row) {
+  places.set(row, NOWHERE);
+  row.dataset.out = "";
 }
 
 /** When the row last came to another place, in performance.now() terms. */
 export const movedAt = (row) => moves.get(row) ?? -Infinity;
 
 function write(row, index) {
+  if (places.get(row) === NOWHERE) delete row.dataset.out;
   places.set(row, index);
   if (started) moves.set(row, performance.now()); // the first placing moves nothing that anybody saw
   row.style.transform = `translateY(${index * ROW_PX}px)`;
@@ -167,6 +181,9 @@ function shown() {
 }
 
 function flow() {
+  for (const row of order) {
+    if (isVisible(row) === ("out" in row.dataset)) row.toggleAttribute("data-out");
+  }
   if (!rows.style.height) return;
   rows.style.height = "";
   for (const row of order) {
