@@ -4,15 +4,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import UserChangeForm
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard import poll_admin, record_admin, takeover_admin, wall_admin  # noqa: F401 - registers accounts, record, walls
 from dashboard.models import Queue, Seat
+from dashboard.row_actions import RowActions
 from dashboard.sign_in_admin import SignInActions
 from queue_api.admin import WriteOnlyField
 
@@ -81,7 +82,7 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class PersonAdmin(SignInActions, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(RowActions, SignInActions, UserAdmin):  # type: ignore[type-arg]
     form = PersonForm
     inlines = [SeatInline]
     actions = ("sign_out_everywhere", "lift_waiting")
@@ -117,8 +118,16 @@ class PersonAdmin(SignInActions, UserAdmin):  # type: ignore[type-arg]
                 change_right(right)
 
 
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(RowActions, GroupAdmin):
+    pass
+
+
 @admin.register(Queue)
-class QueueAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class QueueAdmin(RowActions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "account", "key", "target_percent", "target_s")
     list_filter = ("account",)
     search_fields = ("name", "key")

@@ -11,6 +11,7 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from config import checks  # noqa: F401 - registers what `check --deploy` asks
+        from dashboard import impossible_keys  # noqa: F401 - registers a lookup
         from dashboard.borrowing import borrowed
         from dashboard.changes import connect
         from queue_api import turns

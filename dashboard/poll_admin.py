@@ -17,6 +17,7 @@ from dashboard.clock import now_ms
 from dashboard.lease import account_lease, is_over
 from dashboard.models import Lease
 from dashboard.pace import SENTENCES
+from dashboard.row_actions import RowActions
 from dashboard.tally import NO_ANSWER, NOT_ASKED, NOT_SENT, OTHER
 from queue_api.admin import AccountAdmin
 from queue_api.errors import LIST, advice
@@ -81,7 +82,7 @@ admin.site.unregister(Account)
 
 
 @admin.register(Account)
-class PolledAccountAdmin(AccountAdmin):
+class PolledAccountAdmin(RowActions, AccountAdmin):
     list_display = (*AccountAdmin.list_display, "polling_now")  # type: ignore[assignment] # one more
     readonly_fields = ("polling",)
 
