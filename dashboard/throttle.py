@@ -8,7 +8,6 @@ Only the first can refuse for minutes, and it concerns one place: nobody keeps s
 try is neither looked at nor counted. The rows are in the database, so that all processes count together.
 """
 
-import ipaddress
 import logging
 from datetime import datetime, timedelta
 from math import ceil
@@ -19,6 +18,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Max, Q
 from django.utils.crypto import salted_hmac
 
+from dashboard.client_address import network
 from dashboard.lease import database_time
 from dashboard.models import SignIn, WrongPassword
 
@@ -57,18 +57,6 @@ def knock(username: str, address: str | None, browsers: dict[int, str]) -> Knock
     person = User.objects.filter(username=username).values_list("pk", flat=True).first()
     browser = browsers.get(person, "") if person is not None else ""
     return Knock(hashed(username), person, network(address), f"browser {browser}" if browser else "")
-
-
-def network(address: str | None) -> str:
-    """What counts as one address: of IPv6 a household's /64. "" for all whose address is not known."""
-    if address is None:
-        return ""
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((int(parsed), 64), strict=False))
-    return address
 
 
 def wait(one: Knock) -> Wait:
