@@ -19,6 +19,7 @@ from dashboard.person_form import NewPersonForm, PersonForm
 from dashboard.proof_admin import PasswordProof, ProofAdmin
 from dashboard.rights import NOBODY, Rights, record_change, rights_of
 from dashboard.roles import manageable
+from dashboard.row_actions import RowActions
 from dashboard.second_factor_admin import SecondFactorActions
 from dashboard.sign_in_admin import SignInActions
 from dashboard.views import source_of
@@ -84,7 +85,7 @@ admin.site.unregister(Group)  # the roles are the groups, and what they may is a
 
 
 @admin.register(User)
-class PersonAdmin(ProofAdmin, PasswordProof, SecondFactorActions, SignInActions, PeopleList):
+class PersonAdmin(RowActions, ProofAdmin, PasswordProof, SecondFactorActions, SignInActions, PeopleList):
     """Who is no owner changes nobody who may do more than a role says: neither here nor by an action or a password."""
 
     secrets = frozenset({"ssid", "password1"})
@@ -170,7 +171,7 @@ class PersonAdmin(ProofAdmin, PasswordProof, SecondFactorActions, SignInActions,
 
 
 @admin.register(Queue)
-class QueueAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class QueueAdmin(RowActions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "account", "key", "target_percent", "target_s")
     list_filter = ("account",)
     search_fields = ("name", "key")

@@ -11,7 +11,10 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from config import checks  # noqa: F401 - registers what `check --deploy` asks
-        from dashboard import roles
+        from dashboard import (
+            impossible_keys,  # noqa: F401 - registers a lookup
+            roles,
+        )
         from dashboard.borrowing import borrowed
         from dashboard.changes import connect
         from queue_api import turns

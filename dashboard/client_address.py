@@ -21,6 +21,18 @@ def of_scope(scope: dict[str, Any]) -> str | None:
     return _read(real_ip, (scope.get("client") or [""])[0])
 
 
+def network(address: str | None) -> str:
+    """What counts as one address: of IPv6 a household's /64. "" for all whose address is not known."""
+    if address is None:
+        return ""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+    return address
+
+
 def _read(real_ip: str, peer: str) -> str | None:
     try:
         return str(ipaddress.ip_address((real_ip if settings.BEHIND_PROXY else peer).strip()))

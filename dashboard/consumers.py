@@ -73,7 +73,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         judged = station.judged
         viewer = await self.authorise()
-        if viewer is None and not strangers.take(client_address.of_scope(self.scope) or ""):
+        if viewer is None and not strangers.take(client_address.network(client_address.of_scope(self.scope))):
             await self.close()  # before it is accepted: 403, and no socket to look after
             return
         await self.accept()  # after everything that can fail

@@ -22,6 +22,7 @@ from dashboard.lease import account_lease, database_now, is_over
 from dashboard.models import Lease
 from dashboard.pace import SENTENCES
 from dashboard.proof_admin import ProofAdmin
+from dashboard.row_actions import RowActions
 from dashboard.tally import NO_ANSWER, NOT_ASKED, NOT_SENT, OTHER
 from dashboard.words import HEALTH
 from queue_api.admin import AccountAdmin
@@ -106,7 +107,7 @@ admin.site.unregister(Account)
 
 
 @admin.register(Account)
-class PolledAccountAdmin(ProofAdmin, AccountAdmin):
+class PolledAccountAdmin(RowActions, ProofAdmin, AccountAdmin):
     """`health`, `calls`, `trouble` and `polling_now` are columns: they show what `WithLeases` has found."""
 
     secrets = frozenset({"ssid", "token", "base_url"})

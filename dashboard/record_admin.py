@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field
 from django.contrib.admin.views.main import ERROR_FLAG
@@ -17,17 +16,18 @@ from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from dashboard import record_words as words
 from dashboard.models import AuditEvent
 from dashboard.record_csv import MOST_LINES, csv_file
+from dashboard.row_actions import RowActions
 
 LONGEST_SEARCH = 200
 PARTS_OF_A_DATE = ("year", "month", "day", "gte", "lt")
 
 
-class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class RecordAdmin(RowActions, admin.ModelAdmin):  # type: ignore[type-arg]
     """`asked_by`: what may stand in the address beside the date. `date_hierarchy` is the moment, the first column."""
 
     change_list_template = "admin/dashboard/record_list.html"
@@ -64,14 +64,6 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if len(search_term) > LONGEST_SEARCH:
             return queryset.none(), False
         return super().get_search_results(request, queryset, search_term)
-
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *rest: Any) -> HttpResponse | None:
-        """An action on something that is no key at all is one on nothing."""
-        keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        if all(key.isascii() and key.isdigit() and len(key) < 19 for key in keys):
-            return super().response_action(request, queryset, *rest)
-        self.message_user(request, gettext("Nothing was changed: choose from the list."), messages.WARNING)
-        return None
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_csv"

@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard import throttle
 from dashboard.models import SignIn, WrongPassword
+from dashboard.row_actions import RowActions
 from dashboard.sign_outs import sign_out
 
 
 @admin.register(WrongPassword)
-class WrongPasswordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class WrongPasswordAdmin(RowActions, admin.ModelAdmin):  # type: ignore[type-arg]
     """A day of them. They are counted, not edited: the one thing to do is to lift what they cause."""
 
     list_display = ("at", "whose", "address", "waits")

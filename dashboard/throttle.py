@@ -14,7 +14,6 @@ keeps nobody out from afar. A refused try is neither looked at nor counted. The 
 processes count together.
 """
 
-import ipaddress
 import logging
 from datetime import datetime, timedelta
 from math import ceil
@@ -25,6 +24,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Max, Q
 from django.utils.crypto import salted_hmac
 
+from dashboard.client_address import network
 from dashboard.lease import database_time
 from dashboard.models import SignIn, WrongPassword
 
@@ -74,18 +74,6 @@ def knock_with_code(user: User, address: str | None, browsers: dict[int, str]) -
     browser = browsers.get(user.pk, "")
     return Knock(hashed_code(user.get_username()), user.pk, network(address), f"browser {browser}" if browser else "",
                  code=True)
-
-
-def network(address: str | None) -> str:
-    """What counts as one address: of IPv6 a household's /64. "" for all whose address is not known."""
-    if address is None:
-        return ""
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((int(parsed), 64), strict=False))
-    return address
 
 
 def wait(one: Knock) -> Wait:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.models import Display, Pairing
 from dashboard.pairing import TooManyWrongCodes, accept, waiting_for
+from dashboard.row_actions import RowActions
 from queue_api.models import check_zone
 
 
@@ -54,7 +55,7 @@ class PairForm(DisplayForm):
 
 
 @admin.register(Display)
-class DisplayAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DisplayAdmin(RowActions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "queues_shown", "last_seen_at", "created_at", "revoked_at")
     readonly_fields = ("last_seen_at", "created_at", "revoked_at")
     filter_horizontal = ("queues",)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -22,6 +22,7 @@ from queue_api.client import Listing, QueueClient, leave_lookups_behind
 from queue_api.credentials import Unsealable
 from queue_api.errors import QueueApiError, advice
 from queue_api.inspect import read
+from queue_api.json_text import StrictDecoder
 from queue_api.models import Account
 
 T = TypeVar("T")
@@ -83,6 +84,7 @@ class AccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("enabled",)
     search_fields = ("name", "base_url")
     change_form_template = "admin/queue_api/account/change_form.html"
+    formfield_overrides = {models.JSONField: {"decoder": StrictDecoder}}
     fieldsets = (
         (None, {"fields": ("name", "enabled", "base_url", "line")}),
         (gettext_lazy("Credentials"), {

@@ -12,10 +12,13 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.db.backends.utils import CursorWrapper
 from django.test import Client
+from pytest_django import Settings
 
 from config.asgi import build
+from dashboard import consumers, server
 from dashboard.access import Audience, Scope, Viewer
-from dashboard.consumers import BURST, SOCKETS_PER_PERSON, BoardConsumer
+from dashboard.allowance import Allowances
+from dashboard.consumers import BURST, MESSAGES_PER_S, SOCKETS_PER_PERSON, STRANGERS_PER_S, BoardConsumer
 from dashboard.fanout import hub
 from dashboard.mirror import Card, News, mirror
 from dashboard.models import Queue, Seat
@@ -32,11 +35,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Socket:
     """A browser's socket, from the handshake on."""
 
-    def __init__(self, cookie: str = "", origin: str | None = ORIGIN, path: str = "/ws/board/") -> None:
+    def __init__(self, cookie: str = "", origin: str | None = ORIGIN, path: str = "/ws/board/",
+                 address: str = "192.0.2.7") -> None:
         headers = [(b"host", b"board.example")]
         headers += [(b"origin", origin.encode())] if origin is not None else []
         headers += [(b"cookie", f"sessionid={cookie}".encode())] if cookie else []
         self.wire = WebsocketCommunicator(build([ORIGIN]), path, headers=headers)
+        self.wire.scope["client"] = [address, 40_000]
 
     async def opens(self) -> bool:
         accepted, _ = await self.wire.connect(timeout=5)
@@ -152,6 +157,26 @@ async def test_the_first_message_is_the_full_board_of_ones_own_queues(
     assert first["full"]
     assert set(screen.rows) == {f"{live_board.pk}-s-1"}
     assert NUMBER not in first["html"]
+
+
+async def test_s28_strangers_have_twenty_handshakes_a_network_and_a_households_addresses_are_one(
+    cookie: str, sockets: Callable[..., Socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of IPv6 everybody has 2⁶⁴ addresses: counted one by one, no number of handshakes would be too many."""
+    monkeypatch.setattr(consumers, "strangers", Allowances(0, STRANGERS_PER_S))
+    opened = [await sockets(address=f"2001:db8:1:2::{number:x}").opens() for number in range(STRANGERS_PER_S + 2)]
+    assert opened == [True] * STRANGERS_PER_S + [False] * 2
+    assert await sockets(address="2001:db8:1:3::1").opens(), "another network"
+    known = sockets(cookie, address="2001:db8:1:2::1")
+    assert await known.opens()
+    assert (await known.message())["full"], "who is known is not counted"
+
+
+def test_s28_the_caps_are_those_of_the_checklist(settings: Settings) -> None:
+    assert (SOCKETS_PER_PERSON, consumers.SOCKETS_PER_WALL, STRANGERS_PER_S) == (10, 3, 20)
+    assert (MESSAGES_PER_S, consumers.MESSAGE_BYTES, settings.MAX_SOCKETS) == (5, 4096, 2000)
+    options = server.OPTIONS
+    assert (options["websocket_max_message_size"], options["websocket_max_frame_size"]) == (4096, 4096)
 
 
 async def test_the_eleventh_socket_of_one_person_finds_no_room(cookie: str, sockets: Callable[..., Socket]) -> None:

@@ -21,7 +21,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from dashboard import sign_ins, throttle
+from dashboard import client_address, sign_ins, throttle
 from dashboard.known_browser import COOKIE as KNOWN
 from dashboard.models import SignIn, WrongPassword
 from dashboard.sign_in import AT_ONCE, GATE, WAIT_S
@@ -135,7 +135,7 @@ def test_s06_behind_a_proxy_the_address_is_the_proxys_word(supervisor: User) -> 
     ("::ffff:192.0.2.10", OFFICE, True), ("192.0.2.10", "192.0.2.11", False),
 ])
 def test_s06_a_household_of_ipv6_counts_as_one_address(first: str, second: str, same: bool) -> None:
-    assert (throttle.network(first) == throttle.network(second)) is same
+    assert (client_address.network(first) == client_address.network(second)) is same
 
 
 def test_s06_the_admins_door_counts_together_with_the_other(admin: User) -> None:
