@@ -132,7 +132,7 @@ def test_s06_an_open_browser_is_no_place_to_guess_the_password(office: Client, a
     for _ in range(5):
         assert change(office, account, ssid=CANARY, own_password="wrong").status_code == 200
     refused = change(office, account, ssid=CANARY, own_password=PASSWORD)
-    assert (refused.status_code, refused["Retry-After"]) == (429, "60")
+    assert (refused.status_code, 30 < int(refused["Retry-After"]) <= 60) == (429, True)
     assert "Too many tries. Wait 1 minute" in refused.content.decode()
     assert ssid_of(account) == "account-ssid"
     door = Client().post("/accounts/login/", {"username": "dev", "password": PASSWORD})
