@@ -271,3 +271,31 @@ def test_first_paint_fills_every_time_and_nothing_else() -> None:
     assert (field(painted, "state-time"), field(painted, "total-time")) == ("≥ 0:01", "1:01:41")
     assert f'data-since="{NOW - 3000}">0:04</span>' in painted
     assert re.sub(r"(≥ )?[0-9]+(:[0-9]{2}){1,2}</", "</", painted) == html
+
+
+# ── numbers where nobody looks for them ────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("call_id", [NUMBER, f"{NUMBER}-1102", f"in_{NUMBER[2:]}", "98123-45678", f"x{NUMBER[:9]}"])
+@pytest.mark.parametrize("flags", [MASKED, FULL])
+def test_a_call_id_that_is_made_of_the_number_is_not_in_a_masked_row(call_id: str, flags: Flags) -> None:
+    html = re.sub(r"[-_ ]", "", row(call(call_id), flags=flags))
+    assert ("98123" in html) is (flags is FULL)
+    assert f'data-call-ref="1-{call_id}"' not in row(call(call_id), flags=flags)  # one reference for all
+
+
+@pytest.mark.parametrize("call_id", ["c-1", "179588113700051", "5678", f"{NUMBER[-6:]}77"])
+def test_other_call_ids_are_shown_as_they_are(call_id: str) -> None:
+    assert f'data-call-id="{call_id}"' in row(call(call_id))
+
+
+@pytest.mark.parametrize("field_name", ["queue_name", "agent_name", "kind", "caller_name"])
+@pytest.mark.parametrize("text", [f"Desk {NUMBER}", "+91 98123 -- 45678", "(98123)  -  45678 Rao"])
+def test_no_text_of_a_call_shows_a_number_to_who_may_not_see_it(field_name: str, text: str) -> None:
+    of = call(**{field_name: text})
+    assert "98123" not in row(of)
+    assert "98123" in row(of, flags=FULL)
+
+
+def test_nor_does_the_name_of_who_has_it_now() -> None:
+    news = attempt(state="confirmed", agent=f"Line {NUMBER}", agent_id="1102")
+    assert "98123" not in row(call(), news)
+    assert f"Now with Line {NUMBER}" in row(call(), news, FULL)

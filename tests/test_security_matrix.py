@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from config.asgi import build
@@ -149,6 +150,26 @@ def test_s12_a_foreign_call_is_answered_byte_for_byte_like_none(site: Site, role
     for ref in tampered(next(iter(site.refs.values()))):
         assert plain(client.post("/takeover/", {"call": ref, "key": KEY})) == missing, ref
     assert TakeoverAttempt.objects.count() == 1  # the one of before
+
+
+@pytest.mark.parametrize("may", [False, True])
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "administrator"])
+def test_s12_a_foreign_number_is_answered_byte_for_byte_like_none(site: Site, role: str, may: bool) -> None:
+    own = {"observer": {"Sales"}, "supervisor": {"Sales"}, "foreign": {"Harbour desk"}}.get(role, set())
+    if may:
+        for user in User.objects.filter(is_superuser=False):
+            user.user_permissions.add(Permission.objects.get(codename="reveal_numbers"))
+    client = site.clients[role]
+    missing = plain(client.post("/reveal/", {"call": "1-no-such-call"}))
+    assert missing[0] == (404 if may and role in SIGNED_IN else 403)
+    for name, ref in site.refs.items():
+        answer = plain(client.post("/reveal/", {"call": ref, "is_superuser": "1", "queue": "302"}))
+        if may and name in own:
+            assert answer[0] == 200
+        else:
+            assert answer == missing, name
+    for ref in tampered(next(iter(site.refs.values()))):
+        assert plain(client.post("/reveal/", {"call": ref})) == missing, ref
 
 
 def test_s12_who_may_look_may_not_touch(site: Site) -> None:
