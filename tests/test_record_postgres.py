@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from dashboard.append_only import REFUSAL, TABLE
-from tests.processes import ROOT, environment, manage
+from tests.processes import ROOT, environment, free_port, manage
 from tests.services import postgres
 
 pytestmark = pytest.mark.processes
@@ -52,12 +52,48 @@ def test_a_statement_that_changes_a_line_is_refused(settings: dict[str, str], st
     with pytest.raises(psycopg.IntegrityError, match=REFUSAL), psycopg.connect(address) as connection:
         connection.execute(statement.encode())
     assert written(address) == before
-    assert len(before) == LINES
+    assert len(before) >= LINES
+
+
+@pytest.fixture
+def writer(settings: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment of somebody who is not the tables' owner, and may only read and add in the record."""
+    role, owner = f"callboard_writer_{free_port()}", settings["DATABASE_URL"]
+    given = [f"CREATE ROLE {role} LOGIN", f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
+             f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}",
+             f"REVOKE UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON {TABLE} FROM {role}"]
+    with psycopg.connect(owner) as connection:
+        for statement in given:
+            connection.execute(statement.encode())
+    yield settings | {"DATABASE_URL": f"{owner}?options=-c%20role%3D{role}"}
+    with psycopg.connect(owner) as connection:
+        connection.execute(f"DROP OWNED BY {role}".encode())
+        connection.execute(f"DROP ROLE {role}".encode())
+
+
+def test_s25_with_the_rights_revoked_a_line_is_added_and_none_changed_whatever_the_triggers_are(
+    settings: dict[str, str], writer: dict[str, str], tmp_path: Path
+) -> None:
+    """REVOKE beside the triggers: for who gives `serve` a role of its own. The product never needs more."""
+    before = written(settings["DATABASE_URL"])
+    who = "from django.db import connection; cursor = connection.cursor(); cursor.execute('SELECT current_user')"
+    said = manage(tmp_path, "shell", "--verbosity", "0", "--command", f"{WRITE}\n{who}; print(cursor.fetchone()[0])",
+                  **writer)
+    assert said.startswith("callboard_writer_")
+    assert written(settings["DATABASE_URL"])[:len(before)] == before
+    assert len(written(settings["DATABASE_URL"])) == len(before) + LINES
+    for statement in (f"UPDATE {TABLE} SET actor_name = 'Nobody'", f"DELETE FROM {TABLE}", f"TRUNCATE {TABLE}",
+                      f"ALTER TABLE {TABLE} DISABLE TRIGGER ALL", f"DROP TABLE {TABLE} CASCADE"):
+        with (pytest.raises(psycopg.errors.InsufficientPrivilege),
+              psycopg.connect(writer["DATABASE_URL"]) as connection):
+            connection.execute(statement.encode())
 
 
 def test_what_was_written_there_is_in_order(settings: dict[str, str], tmp_path: Path) -> None:
     """Moments and texts come back from PostgreSQL as they were hashed."""
-    assert manage(tmp_path, "verify_audit", **settings).startswith(f"{LINES} lines, head ")
+    lines = len(written(settings["DATABASE_URL"]))
+    assert lines >= LINES
+    assert manage(tmp_path, "verify_audit", **settings).startswith(f"{lines} lines, head ")
 
 
 @pytest.mark.long

@@ -1,32 +1,59 @@
 """S01, S02: production settings pass, and half-configured ones do not start; each refusal by its id.
 
-Where each line of the security checklist is tested:
+Where each line of the security checklist is tested. A test is named where its own name does not begin with the number:
 
-    S01 S02      here
-    S03 S04 S05  tests/test_security_headers.py; violations in Chromium: tests/test_security_browser.py
-    S06-S10      sign-in and sessions: tests/test_sessions.py, and the tests of signing in
-    S08          tests/test_second_factor.py, tests/test_second_factor_views.py
-    S11          tests/test_security_wire.py (origins)
-    S12 S13      tests/test_security_matrix.py, tests/test_security_headers.py (methods)
-    S14          tests/test_asking.py
-    S15 S16 S17  tests/test_wall.py
-    S18 S19      tests/test_security_keys.py, tests/test_proof.py; write-only fields: tests/test_admin.py
-    S20 S32      tests/test_public_addresses.py, tests/test_client.py, tests/test_wire_faults.py
-    S21 S23 S27  tests/test_canary.py, tests/test_logs.py, tests/test_redaction.py
-    S22          tests/test_security_browser.py
-    S24          tests/test_record_csv.py
-    S25 S26      tests/test_append_only.py, tests/test_audit.py, tests/test_record_postgres.py
-    S28          tests/test_socket_abuse.py, tests/test_socket_storms.py
-    S29          tests/test_asking.py, tests/test_poison.py
-    S30          tests/test_security_supply.py, tests/test_vendored.py
-    S31          tests/test_security_headers.py, tests/test_security_wire.py
-    F77 F78      tests/test_public_addresses.py
-    F79 F81      tests/test_security_browser.py
-    F80 F82      tests/test_canary.py, tests/test_logs.py
-    F83 F84 F86  tests/test_security_wire.py
-    F87          tests/test_security_fuzz.py
-    F88          sign-in, as S06
-    F90          tests/test_audit.py
+    S01 S02  here
+    S03      tests/test_security_headers.py, tests/test_security_wire.py
+    S04      tests/test_security_headers.py; violations in Chromium: F79
+    S05      tests/test_security_headers.py, tests/test_security_wire.py
+    S06 S07  tests/test_sign_in.py; two processes: tests/test_sign_in_processes.py
+    S08      tests/test_second_factor.py, tests/test_second_factor_views.py
+    S09      tests/test_sign_in.py, tests/test_sign_ins.py
+    S10      tests/test_socket_endings.py::test_who_lost_a_right_elsewhere_is_closed_in_every_process
+             tests/test_sessions.py::test_signing_out_closes_the_sessions_sockets_here_and_in_other_processes
+    S11      tests/test_security_wire.py (F83), tests/test_consumers.py::test_a_foreign_or_missing_origin_is_refused
+    S12      tests/test_security_matrix.py, tests/test_masking_recorded.py
+             tests/test_asking.py::test_fields_of_the_form_beside_call_and_key_change_nothing
+    S13      tests/test_security_headers.py, tests/test_asking.py::test_nothing_but_a_post_acts
+    S14      tests/test_asking.py::test_the_eleventh_click_in_a_minute_is_told_when_to_try_again
+             tests/test_takeover_races.py::test_one_persons_limit_holds_across_processes
+    S15      tests/test_wall.py::test_neither_code_nor_secret_is_in_the_database
+             tests/test_wall.py::test_the_sweep_closes_what_was_revoked
+    S16      tests/test_wall.py::test_the_secret_is_in_two_cookies_that_no_script_and_no_other_path_can_see
+             tests/test_wall.py::test_after_five_wrong_codes_even_the_right_one_must_wait_ten_minutes
+    S17      tests/test_wall.py::test_a_wall_cannot_take_a_call_over
+             tests/test_wall.py::test_a_wall_has_no_verb_but_ack_and_resync
+    S18      tests/test_security_keys.py
+    S19      tests/test_security_keys.py, tests/test_admin_nonsense.py, tests/test_proof.py
+    S20      tests/test_public_addresses.py (F77), tests/test_wire_faults.py (F12)
+    S21      tests/canary_scan.py: over all that the suite wrote; tests/test_canary.py
+             tests/test_canaries.py::test_a_suite_that_leaks_fails_with_every_place_and_test_by_name
+    S22      tests/test_security_supply.py, tests/test_security_browser.py (F81)
+    S23      tests/test_logs.py (F82)
+             tests/test_canary.py::test_every_line_of_the_log_is_a_json_object_and_tells_of_the_day
+    S24      tests/test_record_csv.py::test_what_a_spreadsheet_would_calculate_is_text
+    S25      tests/test_append_only.py::test_a_statement_that_changes_a_line_is_refused
+             tests/test_append_only.py::test_replacing_a_line_is_refused_with_and_without_recursive_triggers
+             tests/test_record_postgres.py: TRUNCATE and REVOKE, too
+    S26      tests/test_audit.py::test_two_lines_that_changed_places_are_found
+             tests/test_append_only.py::test_a_thousand_random_edits_without_the_triggers_are_found
+    S27      tests/test_redaction.py::test_of_a_phone_number_three_digits_are_left, tests/test_masking_recorded.py
+             tests/test_reveal.py
+    S28      tests/test_consumers.py, tests/test_socket_abuse.py, tests/test_socket_storms.py
+             tests/test_wall.py::test_the_fourth_socket_of_one_wall_finds_no_room
+    S29      tests/test_asking.py::test_what_cannot_be_written_down_is_not_sent
+             tests/test_asking.py::test_a_list_that_is_too_old_is_not_acted_on
+    S30      tests/test_security_supply.py, tests/test_vendored.py
+    S31      tests/test_security_headers.py, tests/test_security_wire.py
+    S32      tests/test_client.py::test_a_server_that_cannot_prove_who_it_is_gets_nothing_and_is_not_asked_again
+             tests/test_security_supply.py
+    F77      tests/test_public_addresses.py
+    F79 F81  tests/test_security_browser.py
+    F80 F82  tests/test_canary.py, tests/test_logs.py
+    F83 F84  tests/test_security_wire.py; F86, too
+    F87      tests/test_security_fuzz.py; the admin's forms: tests/test_admin_nonsense.py
+    F88      tests/test_sign_in.py, tests/test_sign_in_processes.py
+    F90      tests/test_append_only.py::test_a_thousand_random_edits_with_the_triggers_are_refused
 """
 
 import re
@@ -43,13 +70,25 @@ from config.checks import fit_for_the_public, problems, refuse_half_configured
 from tests.processes import ROOT
 from tests.test_settings import PRODUCTION, django
 
+AWAITED = {f"tests/test_{name}.py" for name in ("second_factor", "proof", "masking_recorded", "reveal")}
 
-def test_the_table_above_names_every_line_of_the_checklist_and_only_files_that_are_there() -> None:
+
+def test_the_table_above_names_every_line_of_the_checklist_and_only_tests_that_are_there() -> None:
     table = __doc__ or ""
-    named = {int(number) for number in re.findall(r"\bS(\d\d)\b", table)} | set(range(6, 11))
-    assert named == set(range(1, 33))
+    assert {int(number) for number in re.findall(r"\bS(\d\d)\b", table)} == set(range(1, 33))
     files = set(re.findall(r"tests/\w+\.py", table))
-    assert [name for name in files if not (ROOT / name).is_file()] == []
+    assert {name for name in files if not (ROOT / name).is_file()} <= AWAITED
+    for name, test in re.findall(r"(tests/\w+\.py)::(\w+)", table):
+        assert f"def {test}(" in (ROOT / name).read_text(), test
+
+
+@pytest.mark.parametrize("number", range(1, 33))
+def test_each_line_has_a_test_with_its_number_or_named_for_it(number: int) -> None:
+    line = re.search(rf"^    (?:S\d\d )*S{number:02}.*(?:\n {{13}}.*)*", __doc__ or "", re.MULTILINE)
+    assert line
+    files = set(re.findall(r"tests/\w+\.py", line[0])) or {__file__}
+    numbered = any(f"_s{number:02}_" in (ROOT / name).read_text() for name in files - AWAITED)
+    assert numbered or re.search(r"\bF\d\d\b|::", line[0]) or files <= AWAITED
 
 
 @pytest.fixture
