@@ -8,17 +8,15 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard import poll_admin, record_admin, takeover_admin, wall_admin  # noqa: F401 - registers accounts, record, walls
 from dashboard.models import Queue, Seat
-from dashboard.people_list import PeopleList
-from dashboard.person_form import NewPersonForm, PersonForm
+from dashboard.person_page import PersonPage
 from dashboard.proof_admin import PasswordProof, ProofAdmin
 from dashboard.rights import NOBODY, Rights, record_change, rights_of
-from dashboard.roles import manageable
 from dashboard.row_actions import RowActions
 from dashboard.second_factor_admin import SecondFactorActions
 from dashboard.sign_in_admin import SignInActions
@@ -85,57 +83,10 @@ admin.site.unregister(Group)  # the roles are the groups, and what they may is a
 
 
 @admin.register(User)
-class PersonAdmin(RowActions, ProofAdmin, PasswordProof, SecondFactorActions, SignInActions, PeopleList):
-    """Who is no owner changes nobody who may do more than a role says: neither here nor by an action or a password."""
-
+class PersonAdmin(RowActions, ProofAdmin, PasswordProof, SecondFactorActions, SignInActions, PersonPage):
     secrets = frozenset({"ssid", "password1"})
-    form, add_form = PersonForm, NewPersonForm
     inlines = [SeatInline]
     actions = ("sign_out_everywhere", "lift_waiting")
-    filter_horizontal = ()
-    add_fieldsets = (
-        (None, {"fields": ("username", "first_name", "last_name", "email", "password1", "password2")}),
-        (gettext_lazy("Rights"), {
-            "fields": ("role", "numbers"),
-            "description": gettext_lazy("Queues are given on the page that follows. Until then they see no call.")}),
-    )
-
-    class Media:
-        css = {"all": ["board/people.css"]}
-
-    # ── who may change whom ────────────────────────────────────────────────────────────────────────
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and self._manages(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes themselves: the last owner would be gone with a click."""
-        themselves = obj is not None and obj.pk == request.user.pk
-        return super().has_delete_permission(request, obj) and not themselves and self._manages(request, obj)
-
-    def _manages(self, request: HttpRequest, obj: Any) -> bool:
-        return obj is None or manageable(request.user, User.objects.filter(pk=obj.pk)).exists()
-
-    def response_action(self, request: HttpRequest, queryset: QuerySet[User], *rest: Any) -> HttpResponse | None:
-        """Whatever the action is, it is done to those alone whom this administrator may change."""
-        answer: HttpResponse | None = super().response_action(request, manageable(request.user, queryset), *rest)
-        return answer
-
-    # ── the page ───────────────────────────────────────────────────────────────────────────────────
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None:
-            return self.add_fieldsets
-        if not self.has_change_permission(request, obj):
-            shown = ("username", "first_name", "last_name", "email", "role_shown", "numbers_shown", "is_active")
-            return ((None, {"fields": shown, "description": gettext_lazy("Only an owner may change this person.")}),)
-        rights = ("role", "is_superuser", "numbers") if request.user.is_superuser else ("role", "numbers")
-        return (
-            (None, {"fields": ("username", "password", "first_name", "last_name", "email", "is_active")}),
-            (gettext_lazy("Rights"), {"fields": rights, "description": gettext_lazy(
-                "What they may do. Which queues they may do it with is said below, a seat for each account.")}),
-        )
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        return self.inlines if obj else []
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change=change, **kwargs)

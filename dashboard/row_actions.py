@@ -9,12 +9,17 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
 
+def is_key(text: str) -> bool:
+    """Whether a row can have it as its key."""
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
 class RowActions:
     """Before the ModelAdmin among a class's bases. Django hands to the database whatever the browser says is chosen."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *rest: Any) -> HttpResponse | None:
         keys = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        if all(key.isascii() and key.isdigit() and len(key) < 19 for key in keys):
+        if all(map(is_key, keys)):
             answer: HttpResponse | None = super().response_action(request, queryset, *rest)  # type: ignore[misc]
             return answer
         said = gettext("Nothing was changed: choose from the list.")
