@@ -135,8 +135,8 @@ def dump() -> str:
     return f"{out.getvalue()} {Session.objects.count()}"
 
 
-@pytest.mark.parametrize("path", ["/takeover/", "/takeover/verdict/", "/reveal/", "/me/", "/accounts/logout/", "/accounts/login/",
-                                  "/admin/queue_api/account/add/", "/setup/"])
+@pytest.mark.parametrize("path", ["/takeover/", "/takeover/verdict/", "/reveal/", "/me/", "/accounts/logout/",
+                                  "/accounts/login/", "/admin/queue_api/account/add/", "/setup/"])
 def test_s13_a_form_from_elsewhere_is_refused(site: Site, path: str) -> None:
     browser = Client(enforce_csrf_checks=True, REMOTE_ADDR="192.0.2.7")
     browser.cookies = site.clients["administrator"].cookies
