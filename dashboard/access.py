@@ -130,22 +130,32 @@ def shown_number(number: str, audience: Audience) -> str:
     return f"•••• {last4(number)}"
 
 
+DIALLED = 10  # so many digits are somebody's number, and no ticket's
 _NUMBER = re.compile(r"\+?\d(?:[\W_]{0,8}\d){6,}")  # with whatever stands between its digits
 
 
 def shown_text(text: str, audience: Audience, ending: str = "") -> str:
     """Upstream's text as this audience may read it: a name or message may hold a number, too.
 
-    With `ending` only numbers in which it occurs are masked: what stands beside the caller's runs into it.
+    With `ending`, the caller's last digits, short numbers in which it does not occur stay: a ticket, an agent. What
+    stands beside the caller's own runs into it.
     """
     if audience.full_numbers:
         return text
     return _NUMBER.sub(lambda found: _masked(found[0], ending), text)
 
 
-def _masked(number: str, ending: str) -> str:
+def without_caller(text: str, ending: str) -> str:
+    """An id or a name with no more of the caller's number in it than its last digits. All other numbers stay."""
+    return _NUMBER.sub(lambda found: _masked(found[0], ending, others=True), text) if ending else text
+
+
+def _masked(number: str, ending: str, others: bool = False) -> str:
     digits = "".join(character for character in number if character.isdigit())
-    return f"•••• {ending or last4(number)}" if ending in digits else number
+    if ending in digits:
+        return f"•••• {ending or last4(number)}"
+    somebodys = len(digits) >= DIALLED or number[0] in "+0"
+    return f"•••• {last4(number)}" if somebodys and not others else number
 
 
 def last4(number: str) -> str:

@@ -10,7 +10,6 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard.access import Audience, shown_text
 from dashboard.models import AuditEvent, TakeoverAttempt
 from dashboard.rights import CHANGED, Part
 from dashboard.rights_words import changes
@@ -90,11 +89,6 @@ def judged(verdict: str, by: str) -> str:
 
 def caller(last4: str) -> str:
     return f"•••• {last4}" if last4 else ""
-
-
-def without_number(text: str, last4: str) -> str:
-    """An id or a name with nothing more of the caller's number in it than its end. Other numbers stay."""
-    return shown_text(text, Audience(), last4) if last4 else text
 
 
 def where(address: str | None, session: str) -> str:

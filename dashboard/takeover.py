@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from config.logs import concerns
 from dashboard import audit, counts, generation
-from dashboard.access import Audience, Viewer, last4, shown_text
+from dashboard.access import Audience, Viewer, last4, shown_text, without_caller
 from dashboard.board import LiveCall
 from dashboard.lease import database_time
 from dashboard.models import TakeoverAttempt
@@ -235,8 +235,8 @@ def _record(attempt: TakeoverAttempt, kind: str, source: audit.Source | None = N
     for name, text in detail.items():  # the record outlives the privacy deadline
         if name == "message":
             detail[name] = shown_text(text, Audience())
-        elif isinstance(text, str) and attempt.caller_last4:
-            detail[name] = shown_text(text, Audience(), attempt.caller_last4)
+        elif isinstance(text, str):
+            detail[name] = without_caller(text, attempt.caller_last4)
     source = source or audit.Source(attempt.address, attempt.session_mark)
     audit.record(kind, actor=attempt.actor_name, account=attempt.account.name, call_ref=attempt.call_ref,
                  attempt_id=attempt.pk, actor_id=attempt.actor_id, caller_last4=attempt.caller_last4,

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard import record_words as words
-from dashboard.access import Audience, shown_text, viewer_of
+from dashboard.access import Audience, shown_text, viewer_of, without_caller
 from dashboard.models import AuditEvent, TakeoverAttempt
 from dashboard.record_admin import RecordAdmin
 from dashboard.station import station
@@ -53,7 +53,7 @@ class TakeoverAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("call id"), ordering="call_id")
     def call_id_shown(self, attempt: TakeoverAttempt) -> str:
-        return words.without_number(attempt.call_id, attempt.caller_last4)
+        return without_caller(attempt.call_id, attempt.caller_last4)
 
     @admin.display(description=gettext_lazy("outcome"), ordering="state")
     def outcome(self, attempt: TakeoverAttempt) -> str:
@@ -73,7 +73,7 @@ class TakeoverAdmin(RecordAdmin):
 
     @admin.display(description=gettext_lazy("agent before → after"))
     def agents(self, attempt: TakeoverAttempt) -> str:
-        before, after = (words.without_number(text, attempt.caller_last4) for text in (
+        before, after = (without_caller(text, attempt.caller_last4) for text in (
             attempt.agent_before_name or attempt.agent_before, attempt.agent_after_name or attempt.agent_after))
         return f"{before or '–'} → {after or '–'}" if before or after else ""
 

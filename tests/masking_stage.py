@@ -186,8 +186,8 @@ class Site:
         count = len(self.canaries)
         animal = queue.split()[0]
         while True:
-            digits = "".join(self.chance.choices("0123456789", k=6))
-            number = f"919{digits}{self.chance.randrange(500, 1000)}"
+            digits = "".join(self.chance.choices("0123456789", k=5))
+            number = f"919{digits}{self.chance.randrange(5000, 10_000)}"  # no ending is one of DeepCall's codes
             spelled = [f"+{number}", f"+91 {number[2:7]} {number[7:]}", f"{number[2:7]}-{number[7:]}",
                        f"(+91) {number[2:5]}.{number[5:8]}.{number[8:]}"][count % 4]
             call_id = f"{number}-{count}" if count % 5 == 4 else f"{animal.lower()}-call-{count}"

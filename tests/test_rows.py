@@ -155,6 +155,13 @@ def test_other_numbers_in_a_vendors_message_stay() -> None:
     assert f"<q>Ticket 202611231 for {NUMBER}</q>" in row(call(), news, FULL)
 
 
+@pytest.mark.parametrize("other", ["919870011122", "+91 98700-11122", "098700 11122", "+4412345678"])
+def test_another_callers_number_in_a_vendors_message_is_masked_too(other: str) -> None:
+    html = row(call(), attempt(state="refused", code="1999", message=f"The agent talks to {other} now"))
+    assert f"talks to •••• {other[-4:]} now" in html
+    assert other in row(call(), attempt(state="refused", code="1999", message=f"With {other}"), FULL)
+
+
 # ── the takeover cell ──────────────────────────────────────────────────────────────────────────────
 def test_without_the_right_there_is_no_button_whatever_the_state() -> None:
     for news in (None, attempt(state="sent"), attempt(state="refused")):
@@ -179,7 +186,7 @@ def test_what_stands_beside_a_callers_number_does_not_hide_it_from_the_mask(text
 
 def test_another_number_than_the_callers_stays_as_it_is() -> None:
     assert shown_text("Ticket 12345678901", Audience(), "5678") == "Ticket •••• 5678"  # it could be
-    assert shown_text("Ticket 11112222333", Audience(), "5678") == "Ticket 11112222333"
+    assert shown_text("Ticket 111122223", Audience(), "5678") == "Ticket 111122223"
 
 
 def test_an_account_that_wants_a_second_click_says_so_on_its_buttons() -> None:
