@@ -20,6 +20,7 @@ def test_a_planted_number_is_found_in_any_spelling(text: str) -> None:
 
 @pytest.mark.parametrize("text", [
     "", "•••• 4321", "919871", "919871xx34321", '<time data-since="1798712343211"></time>', "91 98 71 x 23 43",
+    "at 2026-11-28 16:49:87.123432", 'id="c-1-x9871234321aaaaaaaaaaaaaa"', 'data-with="1-a9871234321aaaaa"',
 ])
 def test_what_is_no_number_of_theirs_is_not_found(text: str) -> None:
     assert numbers_in(text, [ONE, OTHER]) == set()
