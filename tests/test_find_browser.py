@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.processes import Callboard, Upstream, furnish, running
+from tests.processes import Callboard, Upstream, furnish, running, until
 from tests.screens import SUPPORT, Screen
+from tests.supervisors import Supervisor
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.usefixtures("calm")]
 LONG_TASK_MS = 50
@@ -201,6 +202,7 @@ def test_typing_over_a_thousand_calls_never_holds_the_page_up(tmp_path: Path, br
         server = Callboard(tmp_path)
         with running(server):
             deepcall.switch(frozen=True)
+            until(lambda: "data-call-id" in Supervisor(server.url, "asha").get("/")[1], 30, "the calls")
             asha = Screen(browser, server, "asha")
             expect(asha.page.locator(".row").nth(900)).to_be_attached()
             asha.page.wait_for_timeout(4_000)  # the rows far away get their places

@@ -155,10 +155,10 @@ def test_other_numbers_in_a_vendors_message_stay() -> None:
     assert f"<q>Ticket 202611231 for {NUMBER}</q>" in row(call(), news, FULL)
 
 
-@pytest.mark.parametrize("other", ["919870011122", "+91 98700-11122", "098700 11122", "+4412345678"])
+@pytest.mark.parametrize("other", ["919870011122", "+91 98700-11122", "098700 11122", "+4412345699"])
 def test_another_callers_number_in_a_vendors_message_is_masked_too(other: str) -> None:
     html = row(call(), attempt(state="refused", code="1999", message=f"The agent talks to {other} now"))
-    assert f"talks to •••• {other[-4:]} now" in html
+    assert "talks to •••• now" in html  # not even its end: it may be of a foreign queue
     assert other in row(call(), attempt(state="refused", code="1999", message=f"With {other}"), FULL)
 
 
