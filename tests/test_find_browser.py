@@ -195,6 +195,7 @@ def test_a_search_goes_on_after_the_link_was_lost(server: Callboard, upstream: U
     assert gapless(ben)
 
 
+@pytest.mark.long  # by the clock: for a machine that does nothing else
 def test_typing_over_a_thousand_calls_never_holds_the_page_up(tmp_path: Path, browser: Browser) -> None:
     deepcall = Upstream(tmp_path, "--seed", "3", "--calls", "1000")
     with running(deepcall):
