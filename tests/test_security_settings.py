@@ -38,7 +38,7 @@ Where each line of the security checklist is tested. A test is named where its o
     S26      tests/test_audit.py::test_two_lines_that_changed_places_are_found
              tests/test_append_only.py::test_a_thousand_random_edits_without_the_triggers_are_found
     S27      tests/test_redaction.py::test_of_a_phone_number_three_digits_are_left, tests/test_masking_recorded.py
-             tests/test_reveal.py
+             tests/test_revealing.py
     S28      tests/test_consumers.py, tests/test_socket_abuse.py, tests/test_socket_storms.py
              tests/test_wall.py::test_the_fourth_socket_of_one_wall_finds_no_room
     S29      tests/test_asking.py::test_what_cannot_be_written_down_is_not_sent
