@@ -30,13 +30,14 @@ CROWD = """
 import json
 from importlib import import_module
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, User
 from dashboard.models import Seat
 from queue_api.models import Account
 Store = import_module(settings.SESSION_ENGINE).SessionStore
 keys = []
 for number in range(%d):
     user, _ = User.objects.get_or_create(username=f"crowd-{number}")
+    user.groups.add(Group.objects.get(name="Observer"))
     for account in Account.objects.all():
         Seat.objects.get_or_create(user=user, account=account, defaults={"all_queues": True})
     session = Store()
