@@ -23,7 +23,7 @@ from tests.canaries import aviary
 from tests.doors import Site, build_site, routes
 from tests.nonsense import TYPED, Form, Try, forms_of, wrong_address, wrong_form, wrong_question
 
-TRIES = 20_000 if os.environ.get("CALLBOARD_LONG") else 1_200
+TRIES = 20_000 if os.environ.get("CALLBOARD_LONG") else 800
 SHARES = 4
 FORM_TYPE = "application/x-www-form-urlencoded"
 ADMIN = [route for route in routes() if route.startswith("admin/") and "logout" not in route]
