@@ -96,4 +96,4 @@ def test_a_megabyte_of_anything_costs_no_time_and_ends_short(piece: str) -> None
     began = time.process_time()
     assert len(clean(piece * (1_000_000 // len(piece)), 4000)) <= 4002
     assert len(clean(piece * (1_000_000 // len(piece)), 4000, lines=True)) <= 4003
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10  # about one; what grew with the square would take minutes
