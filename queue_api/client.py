@@ -189,7 +189,7 @@ class QueueClient:
         content = json.dumps(body).encode()
         try:
             async with http.stream("POST", url, content=content) as response:
-                answer = _without_secrets(await _read(endpoint, response, cap), body)
+                answer = _without_secrets(await _read(endpoint, response, cap), self.upstream.credentials)
                 return Reply(response.status_code, answer, _date_ms(response), _retry_after_s(response))
         except QueueApiError:
             raise
@@ -262,12 +262,12 @@ async def _read(endpoint: str, response: httpx.Response, cap: int) -> bytes:
     return b"".join(parts)
 
 
-def _without_secrets(answer: bytes, asked: dict[str, Any]) -> bytes:
-    """DeepCall may repeat what it was sent, in a message for all to see: our secrets end here."""
-    for name in ("ssid", "token"):
-        secret = str(asked.get(name, "")).encode()
-        if len(secret) >= SECRET_LENGTH:  # a shorter one could be part of any number
-            answer = answer.replace(secret, "•••".encode())
+def _without_secrets(answer: bytes, known: Credentials) -> bytes:
+    """DeepCall may repeat what it was sent or keeps of us, in a message for all to see: our secrets end here."""
+    for secret in (known.ssid, known.token):
+        text = secret.reveal().encode() if secret else b""
+        if len(text) >= SECRET_LENGTH:  # a shorter one could be part of any number
+            answer = answer.replace(text, "•••".encode())
     return answer
 
 

@@ -538,3 +538,14 @@ async def test_a_secret_that_deepcall_repeats_is_in_no_message() -> None:
             await client.list_calls()
         await client.aclose()
     assert refused.value.message == "Invalid session •••"
+
+
+async def test_nor_is_the_accounts_other_secret_that_this_question_did_not_carry() -> None:
+    said = b'{"status":"error","code":1014,"message":"Expired: canary-ssid-77 of canary-token-77"}'
+    both = Credentials(ssid=Secret("canary-ssid-77"), user_id="u-1", token=Secret("canary-token-77"))
+    async with Peer(answer(said)) as peer:
+        client = QueueClient(Upstream(peer.url, both, allow_private=True))
+        with pytest.raises(QueueApiError) as refused:
+            await client.list_calls()
+        await client.aclose()
+    assert refused.value.message == "Expired: ••• of •••"
