@@ -196,3 +196,38 @@ def test_the_journal_forgets_the_oldest() -> None:
     for n in range(KEPT + 5):
         journal.add(Entry(n, "list", "POST", "/", None))
     assert (len(journal.entries()), journal.entries()[0].at_ms) == (KEPT, 5)
+
+
+# Its truth, and its speed
+
+
+def test_the_truth_tells_of_each_call_and_each_list() -> None:
+    simulation = Simulation(seed=5, calls=0, clock=lambda: NOW_MS)
+    switch(simulation, add_call={"call_id": "a", "queue_id": "301", "state": "talking", "agent_id": "2001"})
+    endpoints.list_calls(simulation, SSID, None)
+    switch(simulation, end_call="a")
+    told = json.loads(control.look(simulation, "/_simulator/truth", b"").body)
+    assert told["lists"] == [NOW_MS]
+    assert [(life["call_id"], life["queue_id"], life["connected"], life["ended_ms"], life["how"])
+            for life in told["lives"]] == [("a", "301", [{"at_ms": NOW_MS, "agent_id": "2001"}], NOW_MS, "switched")]
+
+
+def test_its_clock_runs_as_many_times_as_fast_as_it_is_told_and_all_else_with_it() -> None:
+    clock = [NOW_MS]
+    fast, slow = (Simulation(seed=16, calls=24, story=True, speed=speed, clock=lambda: clock[0]) for speed in (60, 1))
+    clock[0] += 2000
+    state = fast.state()
+    assert (state["speed"], state["began_ms"], state["now_ms"]) == (60, NOW_MS, NOW_MS + 120_000)
+    assert fast.vendor_s() == NOW_MS / 1000 + 120
+    clock[0] += 118_000
+    assert slow.catch_up().truth.lives == fast.world.truth.lives
+
+
+def test_at_any_speed_what_is_frozen_stands_still_and_an_offset_moves_only_the_vendors_clock() -> None:
+    clock = [NOW_MS]
+    fast = Simulation(seed=16, calls=24, speed=60, clock=lambda: clock[0])
+    before = dict(fast.world.calls)
+    switch(fast, frozen=True, clock_offset_s=90)
+    clock[0] += 1000
+    assert fast.catch_up().calls == before
+    assert (fast.world.now_ms, fast.vendor_s()) == (NOW_MS + 60_000, (NOW_MS + 60_000) / 1000 + 90)

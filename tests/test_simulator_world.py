@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from queue_api.simulator import truth
 from queue_api.simulator.world import CATCH_UP_MS, LiveCall, World
 
 START_MS = 1_760_000_000_000
@@ -182,3 +183,42 @@ def test_a_minute_of_heavy_churn_takes_little_time() -> None:
     began = time.process_time()
     heavy.advance(START_MS + 60_000)
     assert time.process_time() - began < 3  # some 0.3 s on one core; the bound is for a crowded machine
+
+
+# What became of each call
+
+
+def test_the_truth_has_every_call_with_when_it_came_was_answered_and_went() -> None:
+    watched, seen = world(), dict[str, LiveCall]()
+    for second in range(600):
+        watched.advance(START_MS + second * 1000)
+        seen |= watched.calls
+    lives = {life.call_id: life for life in watched.truth.lives}
+    assert seen.keys() <= lives.keys()
+    for call_id, call in seen.items():
+        life = lives[call_id]
+        assert (life.entered_ms, life.queue_id, life.kind) == (call.entered_ms, call.queue_id, call.kind)
+        assert [one.at_ms for one in life.connected] == ([] if call.answered_ms is None else [call.answered_ms])
+        assert (life.ended_ms is None) == (call_id in watched.calls) == (life.how == "")
+        assert life.how != "gave_up" or not life.connected
+    assert {life.how for life in lives.values()} == {"", "gave_up", "talked"}
+
+
+def test_the_truth_keeps_a_takeover_behind_the_first_answer() -> None:
+    watched = world()
+    call = pinned(watched, state="talking", agent_id="2001")
+    watched.advance(START_MS + 5000)
+    watched.take_over(call, "1101", "Asha Rao")
+    watched.end(call.call_id)
+    life = watched.truth.lives[0]
+    assert [(one.at_ms - START_MS, one.agent_id) for one in life.connected] == [(5000, "1101")]
+    assert (life.ended_ms, life.how) == (START_MS + 5000, "switched")
+
+
+def test_the_truth_forgets_the_oldest_call_that_is_over_and_none_that_is_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truth, "KEPT", 3)
+    watched = world(calls=0)
+    first, *others = [pinned(watched) for _ in range(6)]
+    for call in others:
+        watched.end(call.call_id)
+    assert [life.call_id for life in watched.truth.lives] == [*(call.call_id for call in others[-3:]), first.call_id]

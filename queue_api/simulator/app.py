@@ -61,7 +61,7 @@ class Simulator(Simulation):
                 await self._answer(entry, left, send)
 
     def _control(self, path: str, method: str, query: bytes, raw: bytes) -> Answer:
-        if method == "GET" and path in ("/_simulator", "/_simulator/journal"):
+        if method == "GET" and path in ("/_simulator", "/_simulator/journal", "/_simulator/truth"):
             return control.look(self, path, query)
         if method == "POST" and path == "/_simulator":
             return control.switch(self, raw)

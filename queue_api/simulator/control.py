@@ -39,6 +39,13 @@ optional. Without a state, an agent means talking and none means waiting.
 `GET /_simulator` tells the state, also the most lists of one account that were in flight at once
 (`lists_at_once`); `?journal=1` adds the journal; `GET /_simulator/journal` is it alone.
 Both take `endpoint=list|takeover|other`.
+
+`GET /_simulator/truth` tells what became of each call, as no list does (`lives`: `truth.Life`; the last 50,000 that
+are over, and the live ones), and when each list was made (`lists`, epoch ms).
+
+With `simulate --speed 60` its clock runs 60 times as fast from `began_ms` on: all that happens, the times in rows and
+`Date`. A fault's `latency_s` stays in real seconds. Nobody asking for ten minutes of its time makes it leave out the
+rest, as at any speed.
 """
 
 from typing import Annotated, Literal
@@ -112,9 +119,12 @@ def switch(simulation: Simulation, raw: bytes) -> Answer:
 
 
 def look(simulation: Simulation, path: str, query: bytes) -> Answer:
-    """Answer `GET /_simulator` and `GET /_simulator/journal`."""
+    """Answer `GET /_simulator`, `GET /_simulator/journal` and `GET /_simulator/truth`."""
     asked = {name: values[-1] for name, values in parse_qs(query.decode("ascii", "replace")).items()}
     journal = simulation.journal.entries(asked.get("endpoint", ""))
+    if path.endswith("/truth"):
+        truth = simulation.catch_up().truth
+        return json_answer({"simulator": True, "lives": truth.lives, "lists": truth.lists})
     if path.endswith("/journal"):
         return json_answer({"simulator": True, "journal": journal})
     content = simulation.state() | {"verbs": Verbs.__struct_fields__}

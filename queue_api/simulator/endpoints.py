@@ -60,7 +60,9 @@ def list_calls(simulation: Simulation, body: Any, fault: Fault | None) -> Answer
     dialect = simulation.dialect
     states = _wanted_states(body.get("filter"), dialect.words)
     limit = _limit(body.get("limit"))
-    calls = [call for call in simulation.catch_up().calls.values() if call.state in states]
+    world = simulation.catch_up()
+    world.truth.listed(world.now_ms)
+    calls = [call for call in world.calls.values() if call.state in states]
     offset_ms = int(simulation.clock_offset_s * 1000)
     rows = [dialect.row(call, clock_offset_ms=offset_ms) for call in calls[:limit]]
     total: int | str = len(calls)

@@ -25,7 +25,8 @@ def epoch_ms() -> int:
 class Simulation:
     """Everything the simulator knows.
 
-    `clock` gives epoch milliseconds; the world is run up to it whenever somebody asks.
+    `clock` gives epoch milliseconds; the world is run up to it whenever somebody asks. At a `speed` the simulator's own
+    clock runs so many times as fast as that one from the start on: its calls, the times in rows and `Date`.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Simulation:
         churn: float | None = None,
         dialect: str = "default",
         story: bool = False,
+        speed: float = 1,
         clock: Callable[[], int] = epoch_ms,
     ) -> None:
         self.seed, self._calls, self._churn, self._dialect = seed, calls, churn, dialect
         self._world_type = StoryWorld if story else World
-        self.clock = clock
+        self.speed, self.began_ms = speed, clock()
+        self.clock = clock if speed == 1 else self._hastened(clock)
         self.faults = FaultQueue()
         self.journal = Journal()
         self.reset()
@@ -58,6 +61,9 @@ class Simulation:
         self.world = self._world_type(
             seed=self.seed, calls=self._calls, churn=self._churn, start_ms=self.clock()
         )
+
+    def _hastened(self, clock: Callable[[], int]) -> Callable[[], int]:
+        return lambda: self.began_ms + int((clock() - self.began_ms) * self.speed)
 
     def catch_up(self) -> World:
         """The world as of now."""
@@ -78,6 +84,8 @@ class Simulation:
             "simulator": True,
             "about": WHAT_THIS_IS,
             "now_ms": world.now_ms,
+            "began_ms": self.began_ms,
+            "speed": self.speed,
             "seed": self.seed,
             "calls": world.target,
             "live": counts,

@@ -137,7 +137,7 @@ class StoryWorld(World):
 
     def _look_for_agent(self, call: LiveCall) -> None:
         if self._chance.random() < GIVES_UP:
-            self.end(call.call_id)
+            self.end(call.call_id, "gave_up")
         elif self._is_next(call) and (agent := self._free_agent(call.queue_id)):
             call.agent_id, call.agent_name = agent.agent_id, agent.name
             self.become(call, "ringing")
@@ -156,7 +156,7 @@ class StoryWorld(World):
     def _stop_ringing(self, call: LiveCall) -> None:
         super()._stop_ringing(call)
         if call.kind != "IBD" and call.state == "waiting":
-            self.end(call.call_id)  # nobody answered the agent who called out
+            self.end(call.call_id, "no_answer")
 
     def _free_agent(self, queue_id: str) -> Agent | None:
         busy = {call.agent_id for call in self.calls.values()}

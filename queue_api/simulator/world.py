@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from queue_api.simulator.centre import Agent, QueueInfo, any_name, any_queue, hire
+from queue_api.simulator.truth import Truth
 
 State = Literal["waiting", "ringing", "talking", "hold"]
 
@@ -52,6 +53,7 @@ class World:
         self.frozen = False
         self.changes = 0
         self.calls: dict[str, LiveCall] = {}
+        self.truth = Truth()
         self.agents: list[Agent] = []
         # Two runs of one seed must not share an id: a call id stands for one call for ever.
         self._last_id = start_ms // 1000 * 100_000
@@ -118,12 +120,14 @@ class World:
     def add(self, call: LiveCall) -> None:
         """Put a call on the list, and on its way unless it is pinned."""
         self.calls[call.call_id] = call
+        self.truth.note(call, self.now_ms)
         self.changes += 1
         self._plan(call)
 
     def become(self, call: LiveCall, state: State) -> None:
         """Move a call to `state`, which voids whatever was planned for it before."""
         call.state = state
+        self.truth.note(call, self.now_ms)
         self.changes += 1
         self._plan(call)
 
@@ -133,9 +137,10 @@ class World:
         call.answered_ms = self.now_ms
         self.become(call, "talking")
 
-    def end(self, call_id: str) -> None:
-        """Take a call off the list; raises KeyError when it is not live."""
+    def end(self, call_id: str, how: str = "switched") -> None:
+        """Take a call off the list; raises KeyError when it is not live. `how`: as `truth.Life` says."""
         del self.calls[call_id]
+        self.truth.over(call_id, self.now_ms, how)
         self.changes += 1
         self._refill()
 
@@ -203,7 +208,7 @@ class World:
     def _look_for_agent(self, call: LiveCall) -> None:
         agent = self._free_agent(call.queue_id)
         if self._chance.random() < 0.06:
-            self.end(call.call_id)  # the caller has given up
+            self.end(call.call_id, "gave_up")
         elif agent is None:
             call.event = self._schedule(self._chance.uniform(2, 6), call.call_id)
         else:
@@ -223,7 +228,7 @@ class World:
         if goes_on:
             self.become(call, "hold" if call.state == "talking" else "talking")
         else:
-            self.end(call.call_id)
+            self.end(call.call_id, "talked")
 
     # Filling the floor
 

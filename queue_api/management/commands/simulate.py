@@ -27,6 +27,14 @@ def not_negative(text: str) -> float:
     return number
 
 
+def times_as_fast(text: str) -> float:
+    """How many times as fast its clock runs, 0.1 to 1000."""
+    number = float(text)
+    if not 0.1 <= number <= 1000:
+        raise ArgumentTypeError(f"{text} is not between 0.1 and 1000")
+    return number
+
+
 def count(text: str) -> int:
     """An option's whole number, 0 or more."""
     return int(not_negative(str(int(text))))
@@ -46,10 +54,13 @@ class Command(BaseCommand):
                             help="play a plausible hour, over and over, instead of steering to a number of calls")
         parser.add_argument("--churn", type=not_negative, help="visible changes per second; default: natural")
         parser.add_argument("--seed", type=count, default=1)
+        parser.add_argument("--speed", type=times_as_fast, default=1.0,
+                            help="how many times as fast its clock runs, for example 60: a day in 24 minutes")
         parser.add_argument("--dialect", choices=sorted(DIALECTS), default="default")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        simulator = Simulator(**{name: options[name] for name in ("calls", "churn", "seed", "dialect", "story")})
+        given = ("calls", "churn", "seed", "dialect", "story", "speed")
+        simulator = Simulator(**{name: options[name] for name in given})
         host, port = options["host"], options["port"]
         server: Any = daphne.server.Server(
             simulator,
