@@ -45,6 +45,10 @@ SESSION_IDLE_S: int = given_number("CALLBOARD_SESSION_IDLE_HOURS", 12) * 3600
 SESSION_COOKIE_AGE: int = given_number("CALLBOARD_SESSION_HOURS", 160) * 3600
 SESSION_ENGINE = "dashboard.session_store"
 
+# The history, in days: each call that was observed, and the minutes that were counted from them (decision 022).
+KEEP_CALLS_DAYS: int = given_number("CALLBOARD_KEEP_CALLS_DAYS", 8)
+KEEP_MINUTES_DAYS: int = given_number("CALLBOARD_KEEP_MINUTES_DAYS", 400)
+
 # Who must have a second factor: "administrators", or nobody, and then it is "offered" to all alike.
 SECOND_FACTOR: str = given("CALLBOARD_SECOND_FACTOR", "administrators")
 
@@ -105,7 +109,8 @@ DATABASE_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "django.db.backends.postgresql": {
         "pool": {"min_size": 1, "max_size": 40, "timeout": 5},
-        "options": "-c statement_timeout=10000",
+        # A process that is frozen in a transaction must not keep the next leader waiting for its rows.
+        "options": "-c statement_timeout=10000 -c idle_in_transaction_session_timeout=5000",
     },
 }
 DATABASES: dict[str, dict[str, Any]] = {

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from dashboard.agents import Known, note
+from dashboard.numbers import Day, Trend
 from dashboard.upstream_clock import UpstreamClock
 from queue_api.calls import Call, CallState
 from queue_api.client import Listing
@@ -64,6 +65,8 @@ class Board(msgspec.Struct, frozen=True):
     agents: Known = {}
     clock: UpstreamClock = UpstreamClock()
     interval_s: float = 0.0  # in which lists come now; 0: not said, the account's own holds
+    day: Day = Day()  # as far as it was written down: of the list before
+    trend: Trend = Trend()  # new once a minute
 
     @property
     def position(self) -> tuple[int, int]:
@@ -113,7 +116,8 @@ def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: i
         duplicates=listing.duplicates, declared_total=listing.declared_total,
     )
     return Board(account=before.account, fence=before.fence, seq=before.seq + 1,
-                 heard_at=asked_at, calls=calls, feed=feed, agents=known, clock=clock)
+                 heard_at=asked_at, calls=calls, feed=feed, agents=known, clock=clock, day=before.day,
+                 trend=before.trend)
 
 
 def failed(before: Board, error: QueueApiError, *, now: int) -> Board:
@@ -165,5 +169,5 @@ def _state_since(known: LiveCall | None, call: Call, now: int, watched: bool) ->
 
 def same_news(old: Board, new: Board) -> bool:
     """Whether nothing changed that a screen could show, the list's age apart."""
-    return (old.calls == new.calls and old.feed == new.feed and old.agents == new.agents
-            and old.interval_s == new.interval_s)  # what is late depends on it
+    return (old.calls == new.calls and old.feed == new.feed and old.agents == new.agents and old.day == new.day
+            and old.trend == new.trend and old.interval_s == new.interval_s)  # what is late depends on it

@@ -1,6 +1,6 @@
 """What Callboard itself keeps: who may see what, the lease, the newest boards, takeovers and their record.
 
-Signing in has models of its own in `person_models.py`.
+Signing in has models of its own in `person_models.py`, what was observed in `history_models.py`.
 """
 
 import uuid
@@ -12,12 +12,14 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.history_models import CallMinute, ObservedCall, Watched
 from dashboard.person_models import Preference, SecondFactor, SignIn, WrongPassword
 from queue_api.credentials import Secret, seal, unseal
 from queue_api.models import Account
 
-__all__ = ["AuditEvent", "BoardSnapshot", "Display", "Generation", "Lease", "ObservedCall", "Pairing", "Preference",
-           "Queue", "Seat", "SecondFactor", "SignIn", "TakeoverAttempt", "WrongCode", "WrongPassword"]
+__all__ = ["AuditEvent", "BoardSnapshot", "CallMinute", "Display", "Generation", "Lease", "ObservedCall", "Pairing",
+           "Preference", "Queue", "Seat", "SecondFactor", "SignIn", "TakeoverAttempt", "Watched", "WrongCode",
+           "WrongPassword"]
 
 
 class Queue(models.Model):
@@ -228,30 +230,6 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind}"
-
-
-class ObservedCall(models.Model):
-    """What we saw of one call, written idempotently by the lease holder; purged by age."""
-
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
-    call_key = models.CharField(max_length=300)
-    queue_key = models.CharField(max_length=128, blank=True)
-    agent_id = models.CharField(max_length=128, blank=True)
-    agent_name = models.CharField(max_length=120, blank=True)
-    last_state = models.CharField(max_length=10)
-    first_seen_at = models.DateTimeField(db_index=True)
-    last_seen_at = models.DateTimeField()
-    entered_at = models.DateTimeField(null=True)
-    answered_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["account", "call_key"], name="one_observation_per_call")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.account_id}: {self.last_state}"
 
 
 class Display(models.Model):

@@ -11,15 +11,15 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, NoReturn, Protocol, TypeVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from dashboard import counts, lease
 from dashboard.board import Board, failed, heard, same_news
 from dashboard.clock import now_ms
+from dashboard.days import midnight_ms
+from dashboard.noting import Noted, note_history, of_board
 from dashboard.offloop import Desk
 from dashboard.pace import JITTER, Floor, Pace, Trouble, bounds_of, interval, pace
 from dashboard.reconcile import age, reconcile
@@ -50,12 +50,6 @@ class Takeovers(Protocol):
     def changed(self) -> None: ...
 
 
-def midnight_ms(zone: str, at: int) -> int:
-    """When the day of `at` began in `zone`; both epoch ms."""
-    local = datetime.fromtimestamp(at / 1000, ZoneInfo(zone))
-    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
-
-
 class LeaseLost(Exception):
     """Another process polls now, or we could not prove in time that we still may."""
 
@@ -77,6 +71,7 @@ class Poller:
         self.holder, self.desk = holder, desk
         self.lease_name = lease.account_lease(account.pk)
         self.board = Board(account=account.pk)
+        self._noted = Noted(board=self.board)
         self.trouble = Trouble()
         self.tally, self.began_at, self.asked_at = Tally(), now_ms(), 0
         self.good_until = 0.0  # monotonic seconds; past it nothing may be asked or published
@@ -146,10 +141,11 @@ class Poller:
                         stuck_ms=(self.account.stuck_after_s or STUCK_AFTER_S) * 1000)
         self._log_change(new)
         in_force = interval(bounds_of(self.account), self._floor(new))
-        await self._publish(msgspec.structs.replace(new, interval_s=in_force.seconds))
+        await self._publish(self._noted.onto(msgspec.structs.replace(new, interval_s=in_force.seconds)))
         await self._keep_books()
         if not self.trouble.failures:
             await self._move_takeovers(reconcile, self.board)
+            await self._note_history()
         return self.board
 
     @property
@@ -214,7 +210,9 @@ class Poller:
             return False
         self.good_until = asked + lease.TTL_S
         kept = await self.desk.run(load_board, self.account)
-        self.board = msgspec.structs.replace(kept or self.board, fence=fence, seq=0)
+        self._noted = of_board(kept or self.board)
+        self._saved_at = 0.0  # the first board is kept at once: from then on an older fence writes no history
+        self.board = msgspec.structs.replace(self._noted.board, fence=fence, seq=0)
         logger.info("poller %s: leads with fence %s", self.account.name, fence)
         return True
 
@@ -309,6 +307,11 @@ class Poller:
         if time.monotonic() - self._saved_at >= SNAPSHOT_S or self.board.interval_s != self._saved_interval_s:
             self._saved_at, self._saved_interval_s = time.monotonic(), self.board.interval_s
             await self._quietly(save_board, self.board, self.account)
+
+    async def _note_history(self) -> None:
+        """What this list adds to the history. The numbers go out with the next one: writing may take its time."""
+        if noted := await self._quietly(note_history, self._noted, self.board, self.account):
+            self._noted = noted
 
     async def _move_takeovers(self, work: Callable[..., int], *args: object) -> None:
         if await self._quietly(work, *args):

@@ -28,6 +28,7 @@ from dashboard.member import SIGN_IN
 from dashboard.mirror import Mirror, News, mirror, read_news
 from dashboard.offloop import Desk
 from dashboard.poll_desk import PollDesk
+from dashboard.purge import Purge
 from dashboard.reconcile import age_unpolled
 from dashboard.said_once import SaidOnce
 from dashboard.snapshots import pack, unpack
@@ -64,6 +65,7 @@ class Station:
         self._again = False
         self._swept_at = 0.0
         self._tidied_at = -TIDY_S
+        self._purge = Purge(TIDY_S)
         self._told: set[int] = set()  # accounts that the other processes were told are watched here
         self._told_at = 0.0
         self.read_at = time.monotonic()  # of the last reading that came to its end
@@ -241,6 +243,7 @@ class Station:
         if time.monotonic() - self._tidied_at >= TIDY_S:
             await self.desk.run(sign_ins.tidy)
             self._tidied_at = time.monotonic()
+        await self.desk.run(self._purge.some, self.polls.leading(), set(self.mirror.cards))
         if walls := sessions.walls_of(self.hub):
             sessions.carry_out_walls(self.hub, await self.desk.run(sessions.judge_walls, walls))
 

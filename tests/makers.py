@@ -11,12 +11,14 @@ from dashboard.access import Audience, Scope
 from dashboard.board import Board, Feed, LiveCall
 from dashboard.mirror import Card, Mirror, News
 from dashboard.overlay import AttemptNews
+from dashboard.queue_cards import QueueCard
 from dashboard.takeover_states import CELLS, OPEN
 from queue_api.calls import Call, CallState
 from queue_api.client import Listing
 from tests.canaries import ANSWER, DATABASE, OUTPUT, aviary
 
 T = TypeVar("T")
+Queues = dict[int, dict[str, QueueCard]]
 
 NOW = 1_800_000_000_000
 NUMBER = "919812345678"
@@ -64,10 +66,12 @@ def attempt(key: str = "c-1", state: str = "sent", version: int = 1, account: in
     return AttemptNews(account=account, call_key=key, state=state, version=version, **given | fields)
 
 
-def mirror_of(*boards: Board, attempts: tuple[AttemptNews, ...] = (), cards: tuple[Card, ...] = (NORTHGATE,)) -> Mirror:
-    """A mirror that knows the accounts and has just been offered the boards."""
+def mirror_of(*boards: Board, attempts: tuple[AttemptNews, ...] = (), cards: tuple[Card, ...] = (NORTHGATE,),
+              queues: Queues | None = None) -> Mirror:
+    """A mirror that knows the accounts and has just been offered the boards. `queues`: account -> key -> queue."""
     mirror = Mirror()
-    mirror.take(News(cards={card.pk: card for card in cards}, boards=[], attempts=list(attempts), generations={}))
+    mirror.take(News(cards={card.pk: card for card in cards}, boards=[], attempts=list(attempts), generations={},
+                     queues=queues or {}))
     for one in boards:
         mirror.offer(one)
     return mirror

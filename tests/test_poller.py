@@ -554,7 +554,7 @@ async def test_boards_go_on_while_the_database_is_away(caplog: pytest.LogCapture
         poller._saved_at = 0
         await poller.poll_once()
     assert caplog.messages[1:] == [f"poller Northgate: cannot keep books ({work}): the database is away"
-                                   for work in ("note_queues", "save_board", "reconcile")]
+                                   for work in ("note_queues", "save_board", "reconcile", "note_history")]
 
 
 # ── with a database ────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,86 @@
+"""What an account's lease holder knows of its history, and how one more list changes that. Blocking: off the loop.
+
+    noted = of_board(kept)                                 at the beginning
+    note_history(noted, board, account) -> Noted | None    after each list; None when no list came between
+"""
+
+import msgspec
+from django.db import transaction
+
+from dashboard.board import Board
+from dashboard.days import midnight_ms
+from dashboard.history import MINUTE_MS, count_anew, gaps_of, sums_of, write_board
+from dashboard.minutes import trend_of
+from dashboard.models import Queue
+from dashboard.numbers import Day, Tally, Trend
+from queue_api.models import Account
+
+LATELY, AT_MOST = 60, 120  # minutes that are added up with each list: what changes lies nearly always in them
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What a day's minutes before `until` add up to, from `first` on: nothing has changed in them since."""
+
+    first: int = 0
+    until: int = 0
+    queues: dict[str, Tally] = {}
+
+    def holds(self, first: int, newest: int, changed: set[int]) -> bool:
+        return first == self.first and newest - self.until <= AT_MOST and min(changed, default=newest) >= self.until
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """`board`: the newest that is written down. `day` and `trend` go out with the next one: writing takes its time.
+
+    `targets`: queue key -> seconds, with which today's minutes are counted; None: not known, another may have led.
+    """
+
+    board: Board
+    day: Day = Day()
+    trend: Trend = Trend()
+    targets: dict[str, int] | None = None
+    settled: Settled = Settled()
+
+    def onto(self, board: Board) -> Board:
+        return msgspec.structs.replace(board, day=self.day, trend=self.trend)
+
+
+def of_board(kept: Board) -> Noted:
+    return Noted(board=kept, day=kept.day, trend=kept.trend)
+
+
+def note_history(before: Noted, board: Board, account: Account) -> Noted | None:
+    """Writes down what `board` tells. A target that was changed since, anywhere, counts for the whole of today."""
+    if board.heard_at is None or board.heard_at == before.board.heard_at:
+        return None
+    targets = dict(Queue.objects.filter(account_id=account.pk).order_by().values_list("key", "target_s"))
+    known = targets == before.targets
+    if not known:
+        recount(account, board.heard_at)
+    changed = write_board(before.board, board, account) or set()
+    settled, day = _day(account, board.heard_at, before.settled if known else Settled(), changed)
+    trend = before.trend
+    if trend.until != board.heard_at // MINUTE_MS:
+        trend = trend_of(account, board.heard_at)
+    return Noted(board=board, day=day, trend=trend, targets=targets, settled=settled)
+
+
+def _day(account: Account, at: int, settled: Settled, changed: set[int]) -> tuple[Settled, Day]:
+    """As `history.day_of`, without adding up the whole day with each list."""
+    since, newest = midnight_ms(account.time_zone, at), at // MINUTE_MS
+    first = since // MINUTE_MS
+    changed = {minute for minute in changed if minute >= first}
+    if not settled.holds(first, newest, changed):
+        until = max(first, min({newest - LATELY} | changed))
+        settled = Settled(first, until, sums_of(account.pk, first, until))
+    queues = dict(settled.queues)
+    for key, tally in sums_of(account.pk, settled.until).items():
+        queues[key] = queues.get(key, Tally()) + tally
+    return settled, Day(since=since, gaps=gaps_of(account, since), queues=queues)
+
+
+def recount(account: Account, at: int) -> None:
+    """All minutes since the account's midnight before `at`, from their calls. By the lease holder alone: of two who
+    count a minute at once, the one that looked first may write last."""
+    with transaction.atomic():
+        count_anew(account.pk, range(midnight_ms(account.time_zone, at) // MINUTE_MS, at // MINUTE_MS + 1))
