@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo screenshots serve test test-long soak bench lint
+.PHONY: setup demo screenshots serve test test-long soak bench bench-history lint
 
 setup: $(STAMP)
 
@@ -44,3 +44,7 @@ soak: $(STAMP)
 # On a quiet machine: it shares its cores with the server, the simulator and two screens. JSON in var/bench/.
 bench: $(STAMP)
 	$(BIN)/python -m bench.takeover
+
+# A day of 50,000 calls on SQLite and PostgreSQL: a tick, every page. GROW=30: how the databases grow in 30 days.
+bench-history: $(STAMP)
+	$(BIN)/python -m bench.history --grow $(or $(GROW),0)

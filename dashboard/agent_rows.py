@@ -11,12 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard import agents
 from dashboard.access import Audience, shown_number, shown_text
-from dashboard.board import Board, LiveCall
-from dashboard.mirror import Card, Health
+from dashboard.board import LiveCall
+from dashboard.mirror import Card, Feeds
 from dashboard.rows import STATES
 from queue_api.calls import Call
 
-Feeds = list[tuple[Card, Board | None, Health]]
 NO_CALL = _("no call seen")
 LAST_DIGITS = Audience()  # enough to find the call's row; a whole number would not fit beside it
 

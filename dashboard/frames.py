@@ -1,6 +1,6 @@
 """What changed -> one frame per audience. Pure: a picture is what an audience should see, a frame the way there.
 
-    picture(mirror, audience, now) -> Picture      rows and parts (KPIs, feeds, banners) as HTML by element
+    picture(mirror, audience, now) -> Picture      rows and parts (numbers, queues, agents, …) as HTML
     change(old, new) -> Frame | None               only what differs; apply(old, frame) == new
     everything(picture) -> Frame                   the full board: a screen's first frame and every repair
 """
@@ -11,16 +11,18 @@ import msgspec
 from django.template.loader import get_template
 from django.utils import translation
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
 from dashboard import words
-from dashboard.access import Audience, shown_text
-from dashboard.agent_rows import Feeds, agent_parts
+from dashboard.access import Audience
+from dashboard.agent_rows import agent_parts
 from dashboard.board import Board, LiveCall
-from dashboard.mirror import Card, Health, Mirror, in_force_s
+from dashboard.day_numbers import today
+from dashboard.mirror import Card, Feeds, Health, Mirror, in_force_s
+from dashboard.number_boxes import number_parts, queues_of
+from dashboard.queue_rows import queue_parts
 from dashboard.refs import call_ref
 from dashboard.rows import flags_for, row_html, sort_key
-from queue_api.calls import CallState
+from dashboard.trends import trend_parts
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -37,18 +39,6 @@ class Frame(msgspec.Struct, frozen=True):
     html: str = ""
     gone: list[str] = []
     full: bool = False
-
-
-class Kpi(msgspec.Struct, frozen=True):
-    """What `dashboard/_kpis.html` shows of one number. `known` False: a dash, never a zero."""
-
-    name: str
-    label: Promise
-    known: bool
-    value: str = ""
-    since: int | None = None
-    at_least: bool = False
-    note: Promise | str = ""
 
 
 class FeedView(msgspec.Struct, frozen=True):
@@ -75,7 +65,11 @@ def picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
     feeds, seen = scene(mirror, audience, now)
     with translation.override(audience.language):
         rows = _rows(mirror, seen, audience, now)
-        parts = _parts(feeds, seen, audience) | agent_parts(feeds, seen, audience)
+        queues = queues_of(mirror, feeds, audience.scope)
+        day = today(feeds, mirror.queues, audience.scope, now)
+        parts = number_parts(feeds, queues, day, audience.language) | _feed_parts(feeds)
+        parts |= queue_parts(mirror, feeds, queues, audience, now) | agent_parts(feeds, seen, audience)
+        parts |= trend_parts(feeds, audience)
     return Picture(rows=rows, parts=parts, asof=asof(feeds))
 
 
@@ -118,10 +112,9 @@ def _rows(mirror: Mirror, seen: list[tuple[Card, LiveCall]], audience: Audience,
     }
 
 
-def _parts(feeds: Feeds, seen: list[tuple[Card, LiveCall]], audience: Audience) -> dict[str, str]:
-    kpi_box = get_template("dashboard/_kpi.html")
+def _feed_parts(feeds: Feeds) -> dict[str, str]:
     feed_box, banner = get_template("dashboard/_feed.html"), get_template("dashboard/_banner.html")
-    parts = {f"kpi-box-{kpi.name}": kpi_box.render({"kpi": kpi}).strip() for kpi in kpis(feeds, seen, audience)}
+    parts = {}
     for card, board, health in feeds:
         context = {"feed": feed_view(card, board, health)}
         parts[f"feed-{card.pk}"] = feed_box.render(context).strip()
@@ -137,50 +130,3 @@ def feed_view(card: Card, board: Board | None, health: Health) -> FeedView:
         blank_after=card.blank_after_s, interval=in_force_s(card, board), label=words.HEALTH[health.state],
         trouble=words.feed_trouble(board, health.state, health.hop),
     )
-
-
-def kpis(feeds: Feeds, seen: list[tuple[Card, LiveCall]], audience: Audience) -> list[Kpi]:
-    """The numbers over the list. Accounts without a list, or with one that is too old, are left out and named.
-
-    In their notes, too, numbers are masked: a queue may be called by one.
-    """
-    found = _counted(feeds, seen)
-    return [msgspec.structs.replace(kpi, note=shown_text(str(kpi.note), audience)) for kpi in found]
-
-
-def _counted(feeds: Feeds, seen: list[tuple[Card, LiveCall]]) -> list[Kpi]:
-    blank = {card.pk for card, _board, health in feeds if health.blank}
-    missing = [card.name for card, _board, _health in feeds if card.pk in blank]
-    seen = [(card, live) for card, live in seen if card.pk not in blank]
-    known = len(missing) < len(feeds)
-    note = _("without %(names)s") % {"names": ", ".join(missing)} if missing and known else ""
-    by_state: dict[CallState, list[tuple[Card, LiveCall]]] = {state: [] for state in CallState}
-    for card, live in seen:
-        by_state[live.call.state].append((card, live))
-
-    def number(name: str, label: Promise, count: int) -> Kpi:
-        return Kpi(name=name, label=label, known=known, value=str(count), note=note)
-
-    return [
-        number("waiting", _("Waiting"), len(by_state[CallState.WAITING])),
-        _longest(by_state[CallState.WAITING], known),
-        number("ringing", _("Ringing"), len(by_state[CallState.RINGING])),
-        number("talking", _("Talking"), len(by_state[CallState.TALKING])),
-        number("hold", _("On hold"), len(by_state[CallState.HOLD])),
-        number("live", _("Live calls"), len(seen)),
-    ]
-
-
-def _longest(waiting: list[tuple[Card, LiveCall]], known: bool) -> Kpi:
-    name, label = "longest-wait", _("Longest wait")
-    if not known:
-        return Kpi(name=name, label=label, known=False)
-    real = [live for _card, live in waiting if not live.stuck]
-    without = _("without %(count)s that may be stuck") % {"count": len(waiting) - len(real)}
-    left_out = without if len(real) < len(waiting) else ""
-    if not real:
-        return Kpi(name=name, label=label, known=True, value=str(_("none")), note=left_out)
-    live = min(real, key=lambda one: one.since)
-    where = live.call.queue_name or live.call.queue_id
-    return Kpi(name=name, label=label, known=True, since=live.since, at_least=live.at_least,
-               note=" · ".join(filter(None, [where, left_out])))

@@ -1,4 +1,4 @@
-"""`/metrics`: how this process does, in Prometheus' text format. It names no calls and no people; accounts by number.
+"""`/metrics`: how this process does, in Prometheus' text format. No calls and no people; accounts, queues by number.
 
 Nothing is computed before somebody asks. Each process tells of itself alone: behind a proxy each is asked by its own
 address. Who may ask, and why: docs/decisions/011-metrics-and-logs.md.
@@ -26,6 +26,7 @@ from dashboard.clock import now_ms
 from dashboard.in_flight import IN_FLIGHT
 from dashboard.member import Member
 from dashboard.mirror import Health, in_force_s
+from dashboard.queue_metrics import LABELS, queue_numbers
 from dashboard.station import Station, station
 from dashboard.takeover_states import State
 
@@ -118,6 +119,8 @@ class Numbers(Collector):
     def collect(self) -> Iterator[Metric]:
         yield _gauges("info", "Always 1; the version is in the label.", ("version",), [((version(),), 1)])
         yield from self._feeds()
+        for name, what, values in queue_numbers(self.station.mirror, now_ms()):
+            yield _gauges(name, what, LABELS, values)
         yield from self._polls()
         yield from self._sockets(self.station.hub.members)
         yield from self._takeovers()

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from dashboard import generation
-from dashboard.board import Board, LiveCall
+from dashboard.board import Board, Calls, LiveCall
 from dashboard.clock import now_ms
 from dashboard.lease import Standing, standing
 from dashboard.models import BoardSnapshot
+from dashboard.now_numbers import Now, by_queue
 from dashboard.overlay import AttemptNews, Overlay
+from dashboard.queue_cards import QueueCard, read_queues
 from dashboard.refs import call_ref
 from dashboard.snapshots import load_board
 from dashboard.takeover import news_since
@@ -37,6 +39,7 @@ class Card(msgspec.Struct, frozen=True):
     own_session_required: bool = False
     arm_first: bool = False
     blank_after_s: int = BLANK_AFTER_S
+    zone: str = "UTC"  # where its midnight is
 
 
 class News(msgspec.Struct):
@@ -48,6 +51,7 @@ class News(msgspec.Struct):
     generations: dict[str, int]
     kept: dict[int, tuple[int, int, int | None]] = {}  # account -> fence, seq, heard_at of the kept board
     standing: dict[int, Standing] = {}
+    queues: dict[int, dict[str, QueueCard]] = {}  # account -> key -> queue
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -62,14 +66,19 @@ class Health(msgspec.Struct, frozen=True):
     blank: bool = False
 
 
+Feeds = list[tuple[Card, Board | None, Health]]  # the accounts of a screen
+
+
 class Mirror:
     def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
         self.on_change = on_change
         self.cards: dict[int, Card] = {}
+        self.queues: dict[int, dict[str, QueueCard]] = {}
         self.boards: dict[int, Board] = {}
         self.overlay = Overlay()
         self.generations: dict[str, int] = {}
         self.refused = 0  # boards offered under an older fence
+        self._now: dict[int, tuple[Calls, dict[str, Now]]] = {}
         self._refs: dict[int, tuple[Board, dict[str, str]]] = {}
         self._listens_since: float | None = None  # monotonic seconds: the first reading
         self._beat: dict[int, tuple[float, int]] = {}  # account -> last sign of life: monotonic seconds, epoch ms
@@ -117,7 +126,7 @@ class Mirror:
                 self._alive(account)
         if self._listens_since is None:
             self._listens_since = time.monotonic()
-        self.cards = news.cards
+        self.cards, self.queues = news.cards, news.queues
         for account in self.boards.keys() - news.cards.keys():
             del self.boards[account]
         self.generations = news.generations
@@ -155,6 +164,14 @@ class Mirror:
         if held is None or held[0] is not board:
             held = (board, {call_ref(board.account, live.call): key for key, live in board.calls.items()})
             self._refs[board.account] = held
+        return held[1]
+
+    def now(self, board: Board) -> dict[str, Now]:
+        """queue key -> its numbers of now, counted once a board for all its screens."""
+        held = self._now.get(board.account)
+        if held is None or held[0] is not board.calls:
+            held = (board.calls, by_queue(board.account, board.calls.values()))
+            self._now[board.account] = held
         return held[1]
 
     def attempt(self, account: int, call_key: str) -> AttemptNews | None:
@@ -205,7 +222,7 @@ def card_of(account: Account) -> Card:
         pk=account.pk, name=account.name, interval_s=account.poll_interval_s, line=account.line,
         taking=account.agent_meaning == Account.AgentMeaning.TAKING and account.naming not in WITHOUT_AGENT,
         own_session_required=account.own_session_required, arm_first=account.arm_first,
-        blank_after_s=account.blank_after_s or BLANK_AFTER_S,
+        blank_after_s=account.blank_after_s or BLANK_AFTER_S, zone=account.time_zone,
     )
 
 
@@ -221,7 +238,7 @@ def read_news(boards: dict[int, tuple[int, int]], version: int) -> News:
         kept=kept,
         standing=standing(account.pk for account in accounts),
         attempts=news_since(version),
-        generations=generation.current(),
+        generations=generation.current(), queues=read_queues(),
     )
 
 

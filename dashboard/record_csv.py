@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 from itertools import islice
 
 from django.http import HttpResponse
@@ -22,8 +23,8 @@ def as_text(cell: str) -> str:
     return _FORMULA.sub("'", cell)
 
 
-def csv_file(name: str, head: Iterable[str], rows: Iterator[Iterable[object]]) -> HttpResponse:
-    """Built in memory. When there is more than fits, the file's name says so."""
+def csv_file(name: str, head: Iterable[str], rows: Iterator[Iterable[object]], day: date | None = None) -> HttpResponse:
+    """Built in memory; named after `day`, else today. When there is more than fits, the file's name says so."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([as_text(title) for title in head])
@@ -31,4 +32,4 @@ def csv_file(name: str, head: Iterable[str], rows: Iterator[Iterable[object]]) -
         writer.writerow([as_text("" if cell is None else str(cell)) for cell in row])
     cut = f"-first-{MOST_LINES}-only" if next(rows, None) is not None else ""
     return HttpResponse(BOM + text.getvalue(), content_type="text/csv; charset=utf-8", headers={
-        "Content-Disposition": f'attachment; filename="{name}-{timezone.now():%Y-%m-%d}{cut}.csv"'})
+        "Content-Disposition": f'attachment; filename="{name}-{day or timezone.now():%Y-%m-%d}{cut}.csv"'})

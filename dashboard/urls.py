@@ -7,6 +7,7 @@ from dashboard import (
     health,
     metrics,
     person_views,
+    queue_views,
     reveal_views,
     second_factor_views,
     views,
@@ -24,6 +25,9 @@ urlpatterns = [
     path("me/", person_views.own_session, name="own-session"),
     path("me/sessions/", browser_views.own_browsers, name="own-browsers"),
     path("me/second-factor/", second_factor_views.own_second_factor, name="own-second-factor"),
+    path("queues/", queue_views.queue_days, name="queue-days"),
+    path("queues/<int:pk>/", queue_views.queue_day, name="queue-day"),
+    path("queues/<int:pk>/day.csv", queue_views.queue_day_csv, name="queue-day-csv"),
     path("accounts/login/", set_up_first(door(SignInView.as_view())), name="login"),
     path("accounts/code/", door(code_views.code), name="code"),
     path("admin/login/", set_up_first(door(AdminSignInView.as_view()))),  # the same door, before the admin's own

@@ -23,6 +23,7 @@ from dashboard.answering import Answer, nothing_sent
 from dashboard.asking import take_over
 from dashboard.audit import Source
 from dashboard.clock import now_ms
+from dashboard.definitions import DEFINITIONS
 from dashboard.empty import LOOKS_AGAIN_S, whom_to_ask, why_empty
 from dashboard.forms import FirstAdministratorForm
 from dashboard.frames import picture
@@ -60,7 +61,9 @@ def board(request: HttpRequest) -> HttpResponse:
         return with_elapsed("".join(html for name, html in parts.items() if name.startswith(prefix)), now)
 
     return render(request, "dashboard/board.html", {
-        "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
+        "kpis_html": joined("kpi-box-"), "day_html": joined("day-"), "queues_html": joined("q-"),
+        "trends_html": joined("trend-"),
+        "definitions": DEFINITIONS, "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
         "agents_html": joined("a-"), "rows_html": with_elapsed("".join(shown.rows.values()), now),
         "server_now": now, "asof": json.dumps(shown.asof), "user_name": viewer.name, "live_count": len(shown.rows),
         "can_take_over": viewer.audience.may_take_over, "judges": viewer.judges,

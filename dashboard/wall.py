@@ -10,10 +10,10 @@ from django.utils import translation
 
 from dashboard import words
 from dashboard.access import Audience, shown_number, shown_text
-from dashboard.agent_rows import Feeds
 from dashboard.board import LiveCall
-from dashboard.frames import Picture, asof, feed_view, kpis, scene
-from dashboard.mirror import Card, Mirror
+from dashboard.frames import Picture, asof, feed_view, scene
+from dashboard.mirror import Card, Feeds, Mirror
+from dashboard.number_boxes import Kpi, kpi_html, kpis, queues_of
 from dashboard.rows import NONE
 from queue_api.calls import CallState
 
@@ -40,14 +40,20 @@ def wall_picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
     """What a wall of this audience should show at `now` (epoch ms)."""
     feeds, seen = scene(mirror, audience, now)
     with translation.override(audience.language):
-        parts = _numbers(feeds, seen, audience) | {"waiting": _waiting(feeds, seen, audience)} | _feeds(feeds, audience)
+        parts = _numbers(mirror, feeds, audience) | {"waiting": _waiting(feeds, seen, audience)}
+        parts |= _feeds(feeds, audience)
     return Picture(parts=parts, asof=asof(feeds))
 
 
-def _numbers(feeds: Feeds, seen: Seen, audience: Audience) -> dict[str, str]:
-    box = get_template("dashboard/_kpi.html")
-    chosen = {kpi.name: kpi for kpi in kpis(feeds, seen, audience)}
-    return {f"kpi-box-{name}": box.render({"kpi": chosen[name]}).strip() for name in NUMBERS}
+def _numbers(mirror: Mirror, feeds: Feeds, audience: Audience) -> dict[str, str]:
+    queues = queues_of(mirror, feeds, audience.scope)
+    chosen = {kpi.name: _masked(kpi, audience) for kpi in kpis(feeds, queues)}
+    return {f"kpi-box-{name}": kpi_html(chosen[name], audience.language) for name in NUMBERS}
+
+
+def _masked(kpi: Kpi, audience: Audience) -> Kpi:
+    """A queue may be called by a number."""
+    return msgspec.structs.replace(kpi, note=shown_text(kpi.note, audience))
 
 
 def _waiting(feeds: Feeds, seen: Seen, audience: Audience) -> str:

@@ -32,6 +32,8 @@ DOORS: dict[str, frozenset[str]] = {
     "signed in": frozenset({"", "me/", "me/sessions/", "me/second-factor/"}),
     "setting up": frozenset({"setup/"}),
     "post alone": frozenset({"takeover/", "takeover/verdict/", "reveal/", "accounts/logout/"}),
+    "own queues": frozenset({"queues/"}),
+    "own queue": frozenset({"queues/<int:pk>/", "queues/<int:pk>/day.csv"}),
     "signing in": frozenset({"accounts/login/", "admin/login/"}),
     "after the password": frozenset({"accounts/code/"}),
     "wall": frozenset({"wall/", "wall/status/", "wall/link/<str:secret>"}),
@@ -86,7 +88,8 @@ class Site(NamedTuple):
         """An address of that kind which leads to something."""
         model = route.removeprefix("admin/").split("/<", 1)[0]
         given = {"secret": "no-such-link", "content_type_id": "1", "object_id": self.keys.get(model, 1),
-                 "pk": self.keys["queue_api/account"], "id": self.keys["auth/user"], "url": "no/such",
+                 "pk": self.keys["dashboard/queue" if route.startswith("queues/") else "queue_api/account"],
+                 "id": self.keys["auth/user"], "url": "no/such",
                  "app_label": "dashboard"}
         plain = re.sub(r"\(\?P(<\w+>).*?\)", r"\1", route)
         filled = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(given[found[1]]), plain)

@@ -18,7 +18,8 @@ SLOW = {1013: 5000, 4408: 15_000}
 STOP = (4401, 4403)
 NEVER = -(10**15)
 VOID = frozenset({"meta", "link", "input", "br", "img"})
-PLACES = frozenset({"kpis", "feeds", "banners", "rows", "agents"})  # where the elements of frames stand in a page
+PLACES = frozenset(  # where the elements of frames stand in a page
+    {"kpis", "day", "feeds", "banners", "rows", "queues", "agents"})
 
 
 class Node(NamedTuple):
@@ -213,7 +214,7 @@ class Script:
         name = node.get("id")
         if is_row(node):
             self.rows[name] = _patched(self.rows.get(name), node)
-        elif name in self.parts or whole or node.get("class") == "agent":
+        elif name in self.parts or whole or node.get("class") in ("queue", "agent"):
             self.parts[name] = node
         else:
             self.broken = True
@@ -245,7 +246,7 @@ class Script:
 
 
 def _leaves(part: Node) -> bool:
-    return part.get("class") in ("feed", "banner", "agent")
+    return part.get("class") in ("feed", "banner", "queue", "agent")
 
 
 def _agent(row: Node) -> str:

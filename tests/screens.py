@@ -85,7 +85,8 @@ class Screen:
     def dom(self) -> list[str]:
         """Every row, number and feed as HTML, without what ticks or belongs to this screen alone."""
         html: list[str] = self.page.evaluate("""() =>
-            [...document.querySelectorAll('[data-call-id], [data-kpi], [data-account-feed]')].map(e => e.outerHTML)""")
+            [...document.querySelectorAll('[data-call-id], [data-kpi], .day-head, .queue, [data-account-feed]')]
+                .map(e => e.outerHTML)""")
         return [screenless(text) for text in html]
 
     def close(self) -> None:

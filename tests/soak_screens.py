@@ -166,7 +166,7 @@ class ChromiumScreen:
 
 def _dom(page: Page) -> list[str]:
     html: list[str] = page.evaluate("""() => [...document.querySelectorAll(
-        '[data-call-id], [data-kpi], [data-account-feed], .agent')].map(element => element.outerHTML)""")
+        '[data-call-id], [data-kpi], .day-head, .queue, [data-account-feed], .agent')].map(one => one.outerHTML)""")
     return [screenless(text) for text in html]
 
 

@@ -21,7 +21,7 @@ FIRST = 2057  # from here five stories are enough for breaks and gaps
 STAGE = Path(__file__).parent / "live_stage.js"
 HERE = "http://callboard.test"
 
-ROOTS = ["#kpis", "#feeds", "#banners", "#rows", "#agents"]
+ROOTS = ["#kpis", "#day", "#feeds", "#banners", "#rows", "#queues", "#agents"]
 LEFT_OUT = {
     "attributes": [
         "style",  # where a row stands: written when it comes near the screen, at the latest 2 s later

@@ -9,8 +9,9 @@ from dashboard import generation, overlay
 from dashboard import mirror as mirroring
 from dashboard.board import Board
 from dashboard.mirror import SILENT_S, Card, Health, Mirror, News, read_news
-from dashboard.models import BoardSnapshot
+from dashboard.models import BoardSnapshot, Queue
 from dashboard.overlay import AttemptNews
+from dashboard.queue_cards import QueueCard
 from dashboard.refs import call_ref
 from dashboard.snapshots import save_board
 from queue_api.models import Account
@@ -258,12 +259,14 @@ def test_the_overlay_forgets_outcomes_of_calls_that_are_gone(monkeypatch: pytest
 
 
 # ── reading the database ───────────────────────────────────────────────────────────────────────────
-def test_a_reading_brings_cards_boards_and_generations(account: Account) -> None:
+def test_a_reading_brings_cards_queues_boards_and_generations(account: Account, sales: Queue) -> None:
     kept = board(call("a"), account=account.pk)
     save_board(kept, account)
     generation.bump("config")
     read = read_news({}, 0)
-    assert read.cards == {account.pk: Card(pk=account.pk, name="Northgate", interval_s=2.0, line="Front desk")}
+    assert read.cards == {account.pk: Card(pk=account.pk, name="Northgate", interval_s=2.0, line="Front desk",
+                                            zone="Asia/Kolkata")}
+    assert read.queues == {account.pk: {"302": QueueCard(sales.pk, "Sales", target_percent=80, target_s=20)}}
     assert read.boards == [kept]
     assert read.generations["config"] >= 1
 

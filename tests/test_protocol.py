@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
 import pytest
 from django.template.loader import render_to_string
 
 from dashboard import fanout, member
 from dashboard.access import Audience, Scope
+from dashboard.board import Board
 from dashboard.consumers import BoardConsumer
+from dashboard.days import midnight_ms
 from dashboard.fanout import Stream
 from dashboard.frames import everything
 from dashboard.mirror import Mirror
 from dashboard.notices import NoticeView
+from dashboard.numbers import Day, Gap, Tally
+from dashboard.queue_cards import QueueCard
 from queue_api.calls import CallState
 from tests.makers import NOW, Screen, attempt, board, call, mirror_of
 
@@ -33,7 +38,7 @@ RINGS = call("c-3", state=CallState.RINGING, agent_id="1103", agent_name="Meera"
 def server_messages() -> dict[str, Any]:
     """One of each message: a full board of two calls; then one is being taken over, one went and one came."""
     with patch.object(fanout, "now_ms", lambda: NOW):
-        mirror = mirror_of(board(WAITS, TALKS))
+        mirror = mirror_of(_noted(board(WAITS, TALKS), answered=1), queues={1: {"302": QueueCard(12, "Sales")}})
         stream = Stream(AUDIENCE)
         stream.id, stream.seq = "5f0c1a2b", 811
         stream.refresh(mirror)
@@ -47,8 +52,17 @@ def server_messages() -> dict[str, Any]:
 
 
 def _the_next_list(mirror: Mirror) -> None:
-    mirror.offer(board(WAITS, RINGS, seq=2, heard_at=NOW + 2000))
+    mirror.offer(_noted(board(WAITS, RINGS, seq=2, heard_at=NOW + 2000), answered=2))
     mirror.note([attempt("c-1", "sent", version=3)])
+
+
+def _noted(of: Board, answered: int) -> Board:
+    """With a day of three calls, after a gap until ten o'clock."""
+    since = midnight_ms("UTC", NOW)
+    sales = Tally(offered=3, answered=answered, within=answered, waits=answered, wait_ms=9000 * answered,
+                  wait_most_ms=9000)
+    return msgspec.structs.replace(
+        of, day=Day(since=since, gaps=(Gap(since, since + 10 * 3_600_000),), queues={"302": sales}))
 
 
 def _notice() -> str:

@@ -60,6 +60,8 @@ def test_the_page_shows_what_the_fixture_says_and_answers_as_it_says(board: Scre
     expect(fed.row("c-2")).to_have_count(0)
     expect(fed.row("c-3")).to_have_attribute("data-state", "ringing")
     expect(fed.page.locator("#kpi-ringing")).to_have_text("1")
+    expect(fed.page.locator("#kpi-answered")).to_have_text("2")
+    expect(fed.page.locator(".queue")).to_have_count(1)  # as the server says, whatever was there before
 
     fed.say("tick")
     fed.say("notice")

@@ -38,7 +38,7 @@ NAMES = [
     "name", "queues", "base_url", "token", "user_id", "poll_interval_s", "list_request", "field_names", "time_zone",
     "here", "app_label", "model_name", "field_name", "term", "csrfmiddlewaretoken", "_changelist_filters", "_save",
     "language", "seats-TOTAL_FORMS", "seats-INITIAL_FORMS", "seats-0-account", "form-TOTAL_FORMS", "is_superuser",
-    "password1",
+    "password1", "day", "per",
 ]
 HEADERS = [
     "HTTP_HX_REQUEST", "HTTP_ACCEPT_LANGUAGE", "HTTP_COOKIE", "HTTP_REFERER", "HTTP_ORIGIN", "HTTP_X_FORWARDED_FOR",

@@ -37,6 +37,8 @@ def expected(kind: str, role: str) -> set[int]:
     return {
         "signed in": {200} if signed_in else {302},
         "setting up": {200} if sets_up else {403} if signed_in else {302},
+        "own queues": {302},
+        "own queue": {302} if not signed_in else {200} if role in ("foreign", "administrator") else {404},
         "post alone": {405},
         "signing in": {200, 302} if signed_in else {200},
         "after the password": {302},

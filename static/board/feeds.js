@@ -6,6 +6,7 @@
 import * as agents from "./agents.js";
 import {everySecond, minutes, now, write} from "./clock.js";
 import * as layout from "./layout.js";
+import * as queues from "./queues.js";
 import {say} from "./words.js";
 
 const root = document.documentElement;
@@ -88,7 +89,7 @@ function sameMarks(next) {
 function remark(next) {
   marks = next;
   for (const row of layout.all()) mark(row);
-  for (const agent of agents.all()) mark(agent);
+  for (const beside of [...agents.all(), ...queues.all()]) mark(beside);
 }
 
 /** Gives a row the marks of its account; rows of a fresh account carry none. */

@@ -91,7 +91,7 @@ function parse(html) {
 
 // An account that is no longer the viewer's leaves its feed behind, and the day its agents.
 function dropOthers(named) {
-  for (const element of document.querySelectorAll(".feed, #banners > .banner, .agent")) {
+  for (const element of document.querySelectorAll(".feed, #banners > .banner, .agent, .queue")) {
     if (!named.has(element.id)) element.remove();
   }
 }

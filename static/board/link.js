@@ -177,7 +177,7 @@ function cut(state) {
 function blank() {
   if (!root.dataset.cut || root.dataset.blank || clock.now() - lastNews < BLANK_MS) return;
   root.dataset.blank = "yes";
-  for (const number of document.querySelectorAll("[data-kpi]")) {
+  for (const number of document.querySelectorAll("[data-kpi], .queue [data-number]")) {
     number.dataset.known = "no";
     delete number.dataset.since;
     clock.write(number, "–");

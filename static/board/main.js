@@ -3,17 +3,19 @@
 import * as agents from "./agents.js";
 import * as arming from "./arming.js";
 import * as clock from "./clock.js";
+import * as explain from "./explain.js";
 import * as feeds from "./feeds.js";
 import * as find from "./find.js";
 import * as layout from "./layout.js";
 import * as link from "./link.js";
 import * as notices from "./notices.js";
 import {personal} from "./personal.js";
+import * as queues from "./queues.js";
 import * as reveal from "./reveal.js";
 import * as takeover from "./takeover.js";
 import {say} from "./words.js";
 
-for (const part of [layout, clock, feeds, notices, agents, arming, takeover, reveal, find, link]) part.start();
+for (const part of [layout, clock, feeds, notices, agents, queues, explain, arming, takeover, reveal, find, link]) part.start();
 
 addEventListener("DOMContentLoaded", () => layout.all().forEach(personal)); // htmx is there by then
 

@@ -6,19 +6,24 @@ import * as feeds from "./feeds.js";
 import * as find from "./find.js";
 import * as layout from "./layout.js";
 import {personal} from "./personal.js";
+import * as queues from "./queues.js";
 
 // Set by the page, unknown to the server.
-const OURS = new Set(["style", "tabindex", "data-htmx-powered", "data-feed", "data-heard", "data-blank", "data-out"]);
+const OURS = new Set([
+  "style", "tabindex", "role", "aria-labelledby", "aria-describedby", "data-htmx-powered", "data-feed", "data-heard",
+  "data-blank", "data-out",
+]);
 
 const TAKE = "button[data-action=takeover]";
 
 // Where an element belongs that a full board brings and the page does not have.
-const HOMES = {kpi: "kpis", feed: "feeds", banner: "banners"};
+const HOMES = {kpi: "kpis", "day-head": "day", "kpi day": "day", feed: "feeds", banner: "banners", trend: "trends"};
 
 /** Puts one element of a frame in its place, found by id; false when only a full board (`whole`) can help. */
 export function put(next, whole) {
   const old = document.getElementById(next.id);
   if (next.classList.contains("row")) return old ? putRow(old, next) : addRow(next);
+  if (next.classList.contains("queue")) return putQueue(old, next);
   if (!old && next.classList.contains("agent")) return addAgent(next);
   if (!old && !whole) return false;
   if (!old) return add(next);
@@ -37,6 +42,15 @@ function add(element) {
 function addAgent(agent) {
   feeds.mark(agent);
   agents.insert(agent);
+  return true;
+}
+
+function putQueue(old, next) {
+  if (!old) feeds.mark(next);
+  const key = old?.dataset.key;
+  if (old) patch(old, next);
+  if (old) draw(old);
+  if (key !== next.dataset.key) queues.insert(old ?? next);
   return true;
 }
 

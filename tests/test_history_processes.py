@@ -1,0 +1,165 @@
+"""Two `serve` processes, kill -9, and a centre whose clock runs many times as fast: a failover doubles nothing, and
+what the database holds afterwards is right to the call.
+
+CALLBOARD_LONG: a whole day at 60 times the speed, in half an hour: who was killed takes its time to start again.
+"""
+
+import itertools
+import json
+import logging
+import os
+import re
+import sys
+import urllib.request
+from bisect import bisect_left
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+
+from queue_api.simulator.truth import Life
+from tests.processes import Callboard, Upstream, furnish, manage, running, until
+from tests.reckoning import Due, Look, Rules, blind_spots, reckoned
+from tests.services import postgres, redis
+
+pytestmark = pytest.mark.processes
+logger = logging.getLogger(__name__)
+
+LONG = bool(os.environ.get("CALLBOARD_LONG"))
+SPEED = int(os.environ.get("CALLBOARD_TEST_SPEED", 60 if LONG else 10))
+POLL_S, CALLS = (10, 24) if LONG else (5, 150)
+KILLS, BETWEEN_S = (int(os.environ.get("CALLBOARD_TEST_KILLS", 20)), 3600) if LONG else (2, 60)  # of the centre's time
+SLACK_MS = 500 * SPEED  # from asking to the moment of the list, on a machine that does other things: of durations
+RULES = Rules(gap_ms=int(3 * POLL_S * 1000), zone="Asia/Kolkata", whole_seconds=True, target_s={})
+INTERVAL = f"from queue_api.models import Account; Account.objects.update(poll_interval_s={POLL_S})"
+
+
+class Hastened(Callboard):
+    command = (sys.executable, "-m", "tests.hastened")
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    with postgres() as database:
+        yield database | redis()
+
+
+class Site:
+    """Two processes on one database. `asked` reads it."""
+
+    def __init__(self, data: Path, upstream: Upstream, more: dict[str, str]) -> None:
+        self.data, self.upstream = data, upstream
+        self.since = int(told(upstream, "")["began_ms"])
+        self.more = more | {"CLOCK_SPEED": str(SPEED), "CLOCK_SINCE": str(self.since)}
+        self.servers = [Hastened(data, None, **self.more) for _ in range(2)]
+        self.deaths: list[int] = []  # the newest list that was noted then
+
+    def asked(self, question: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.more["DATABASE_URL"], connect_timeout=10) as database:
+            return database.execute(question).fetchall()
+
+    def leader(self) -> int:
+        """The place of the one that leads, or led last."""
+        fences = [max(map(int, re.findall(r"leads with fence (\d+)", server.log.read_text())), default=0)
+                  for server in self.servers]
+        return fences.index(max(fences))
+
+    def kill_who_leads(self) -> None:
+        """As it writes, asks or waits; the other one goes on."""
+        place = self.leader()
+        self.servers[place].kill()
+        self.deaths.append(noted := self.noted_until())
+        until(lambda: self.noted_until() > noted + POLL_S * 1000, 30, "the other one notes lists")
+        self.servers[place] = Hastened(self.data, None, **self.more)
+
+    def goes_on(self, for_s: float) -> None:
+        """For so long by the centre's clock, at least."""
+        until_ms = self.noted_until() + for_s * 1000
+        until(lambda: self.noted_until() > until_ms, 3 * for_s / SPEED + 30, "lists go on")
+
+    def noted_until(self) -> int:
+        return int(self.asked("SELECT coalesce(max(until), 0) FROM dashboard_watched")[0][0])
+
+
+def told(upstream: Upstream, path: str) -> Any:
+    with urllib.request.urlopen(f"{upstream.url}/_simulator{path}", timeout=30) as answer:
+        return json.load(answer)
+
+
+def looks_of(site: Site, lists: list[int]) -> list[tuple[Look, ...]]:
+    """The lists that were noted, by what the database says of when somebody watched. A process that died may have kept
+    one more board without noting it: that may be so or not."""
+    stretches = site.asked("SELECT began_at, until FROM dashboard_watched ORDER BY began_at")
+    sure, maybe = list[Look](), list[Look]()
+    for began, ended in stretches:
+        first, last = bisect_left(lists, began), min(bisect_left(lists, ended), len(lists) - 1)
+        sure += [Look(at, anew=at == lists[first]) for at in lists[first:last + 1]]
+        maybe += [Look(at, noted=False) for at in lists[last + 1:last + 2] if ended in site.deaths]
+    choices = itertools.chain.from_iterable(itertools.combinations(maybe, n) for n in range(3))
+    return [tuple(sorted([*sure, *more])) for more in choices]
+
+
+def kept(site: Site) -> dict[str, Due]:
+    rows = site.asked(
+        "SELECT call_key, queue_key, kind, offered_at, outcome, wait_ms, talk_ms FROM dashboard_observedcall")
+    found = {key: Due(*values) for key, *values in rows}
+    assert len(found) == len(rows), "a call was kept twice"
+    return found
+
+
+def differs(due: Due | None, have: Due | None) -> bool:
+    """Durations that end between two lists are as exact as we know when a list was made; all else is exact."""
+    if due is None or have is None:
+        return due != have
+    exact = due._replace(talk_ms=None, wait_ms=None) == have._replace(talk_ms=None, wait_ms=None)
+    near = all((a is None) == (b is None) and abs((a or 0) - (b or 0)) <= SLACK_MS
+               for a, b in ((due.talk_ms, have.talk_ms), (due.wait_ms, have.wait_ms)))
+    return not exact or not near or (due.outcome == "answered" and due.wait_ms != have.wait_ms)
+
+
+def wrong_in(site: Site) -> list[Any]:
+    """Calls that are not as they must be."""
+    truth, have = told(site.upstream, "/truth"), kept(site)
+    lives = msgspec.convert(truth["lives"], list[Life])
+    tries = []
+    for looks in looks_of(site, truth["lists"]):
+        due = reckoned(lives, looks, RULES)
+        tries.append([(key, due.get(key), have.get(key)) for key in due.keys() | have.keys()
+                      if differs(due.get(key), have.get(key))])
+    logger.info("%s× time, %s lists, %s calls, %s deaths, %s gaps; %s", SPEED, len(truth["lists"]), len(have),
+                len(site.deaths), len(site.asked("SELECT 1 FROM dashboard_watched")) - 1,
+                blind_spots(lives, looks_of(site, truth["lists"])[0], RULES))
+    return min(tries, key=len)
+
+
+BY_HAND = """
+SELECT minute, queue_key, count(*), count(*) FILTER (WHERE answered), count(*) FILTER (WHERE outcome = 'unanswered'),
+       count(*) FILTER (WHERE outcome = 'unknown'), count(wait_ms), coalesce(sum(wait_ms), 0), coalesce(sum(talk_ms), 0)
+FROM dashboard_observedcall WHERE kind NOT IN ('OBD', 'CTC', 'BRD') GROUP BY 1, 2 ORDER BY 1, 2"""
+MINUTES = """SELECT minute, queue_key, offered, answered, unanswered, unknown, waits, wait_ms, talk_ms
+FROM dashboard_callminute WHERE offered > 0 ORDER BY 1, 2"""
+
+
+def test_who_leads_is_killed_again_and_again_and_every_call_is_right(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    upstream = Upstream(tmp_path, "--seed", "16", "--calls", str(CALLS), "--story", "--speed", str(SPEED))
+    with running(upstream):
+        furnish(tmp_path, upstream.url, **environment)
+        manage(tmp_path, "shell", "-c", INTERVAL, **environment)
+        site = Site(tmp_path, upstream, environment)
+        try:
+            until(lambda: site.noted_until() > 0, 30, "the first list is noted")
+            for _ in range(KILLS):
+                site.goes_on(BETWEEN_S)
+                site.kill_who_leads()
+            site.goes_on(10 * POLL_S)
+        finally:
+            for server in site.servers:
+                server.kill()
+        assert site.asked(BY_HAND) == site.asked(MINUTES)
+        wrong = wrong_in(site)
+        assert not wrong, f"{len(wrong)}: {wrong[:5]}"
