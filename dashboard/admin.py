@@ -126,3 +126,17 @@ class QueueAdmin(RowActions, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "account", "key", "target_percent", "target_s")
     list_filter = ("account",)
     search_fields = ("name", "key")
+    fieldsets = (
+        (None, {"fields": ("account", "key", "name")}),
+        (_("Service level"), {
+            "fields": (("target_percent", "target_s"), ("level_warn", "level_crit")),
+            "description": _(
+                "The target is what the numbers are measured against. Below its limits the service level alarms, once "
+                "ten calls of the day are decided. Empty: no limit.")}),
+        (_("Limits"), {
+            "fields": (("waiting_warn", "waiting_crit"), ("wait_warn_s", "wait_crit_s"),
+                       ("talk_warn_s", "talk_crit_s"), ("hold_warn_s", "hold_crit_s")),
+            "description": _(
+                "From amber on a number is marked, from red on boards alarm who wants to be alarmed. A level ends when "
+                "the number has been better by a tenth for ten seconds. Empty: no limit.")}),
+    )

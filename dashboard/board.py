@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from dashboard.agents import Known, note
+from dashboard.limits import Breach
 from dashboard.numbers import Day, Trend
 from dashboard.upstream_clock import UpstreamClock
 from queue_api.calls import Call, CallState
@@ -67,6 +68,7 @@ class Board(msgspec.Struct, frozen=True):
     interval_s: float = 0.0  # in which lists come now; 0: not said, the account's own holds
     day: Day = Day()  # as far as it was written down: of the list before
     trend: Trend = Trend()  # new once a minute
+    breaches: dict[str, tuple[Breach, ...]] = {}  # queue key -> its numbers that are out of their limits
 
     @property
     def position(self) -> tuple[int, int]:
@@ -117,7 +119,7 @@ def heard(before: Board, listing: Listing, *, asked_at: int, now: int, misses: i
     )
     return Board(account=before.account, fence=before.fence, seq=before.seq + 1,
                  heard_at=asked_at, calls=calls, feed=feed, agents=known, clock=clock, day=before.day,
-                 trend=before.trend)
+                 trend=before.trend, breaches=before.breaches)
 
 
 def failed(before: Board, error: QueueApiError, *, now: int) -> Board:
@@ -170,4 +172,5 @@ def _state_since(known: LiveCall | None, call: Call, now: int, watched: bool) ->
 def same_news(old: Board, new: Board) -> bool:
     """Whether nothing changed that a screen could show, the list's age apart."""
     return (old.calls == new.calls and old.feed == new.feed and old.agents == new.agents and old.day == new.day
-            and old.trend == new.trend and old.interval_s == new.interval_s)  # what is late depends on it
+            and old.trend == new.trend and old.breaches == new.breaches
+            and old.interval_s == new.interval_s)  # what is late depends on it

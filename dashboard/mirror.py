@@ -14,6 +14,7 @@ from dashboard import generation
 from dashboard.board import Board, Calls, LiveCall
 from dashboard.clock import now_ms
 from dashboard.lease import Standing, standing
+from dashboard.limits import Limits
 from dashboard.models import BoardSnapshot
 from dashboard.now_numbers import Now, by_queue
 from dashboard.overlay import AttemptNews, Overlay
@@ -173,6 +174,10 @@ class Mirror:
             held = (board.calls, by_queue(board.account, board.calls.values()))
             self._now[board.account] = held
         return held[1]
+
+    def limits(self, account: int) -> dict[str, Limits]:
+        """queue key -> the limits of those that have any."""
+        return {key: queue.limits for key, queue in self.queues.get(account, {}).items() if queue.limits}
 
     def attempt(self, account: int, call_key: str) -> AttemptNews | None:
         return self.overlay.of(account, call_key)

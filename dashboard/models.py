@@ -4,22 +4,35 @@ Signing in has models of its own in `person_models.py`, what was observed in `hi
 """
 
 import uuid
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.history_models import CallMinute, ObservedCall, Watched
+from dashboard.limits import LIMITED, misordered
 from dashboard.person_models import Preference, SecondFactor, SignIn, WrongPassword
 from queue_api.credentials import Secret, seal, unseal
 from queue_api.models import Account
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 __all__ = ["AuditEvent", "BoardSnapshot", "CallMinute", "Display", "Generation", "Lease", "ObservedCall", "Pairing",
            "Preference", "Queue", "Seat", "SecondFactor", "SignIn", "TakeoverAttempt", "Watched", "WrongCode",
            "WrongPassword"]
+
+
+PERCENT = MaxValueValidator(100)
+
+
+def limit_field(label: "StrPromise", *more: MaxValueValidator) -> "models.PositiveIntegerField[int | None, int | None]":
+    return models.PositiveIntegerField(label, null=True, blank=True, validators=[MinValueValidator(1), *more])
 
 
 class Queue(models.Model):
@@ -28,16 +41,18 @@ class Queue(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="queues")
     key = models.CharField(_("key"), max_length=128)
     name = models.CharField(_("name"), max_length=120)
-    target_percent = models.PositiveSmallIntegerField(_("service level target, %"), default=80)
+    target_percent = models.PositiveSmallIntegerField(_("service level target, %"), default=80, validators=[PERCENT])
     target_s = models.PositiveIntegerField(_("answered within, seconds"), default=20)
-    wait_warn_s = models.PositiveIntegerField(_("wait: amber after, seconds"), null=True, blank=True)
-    wait_crit_s = models.PositiveIntegerField(_("wait: red after, seconds"), null=True, blank=True)
-    talk_warn_s = models.PositiveIntegerField(_("talk: amber after, seconds"), null=True, blank=True)
-    talk_crit_s = models.PositiveIntegerField(_("talk: red after, seconds"), null=True, blank=True)
-    hold_warn_s = models.PositiveIntegerField(_("hold: amber after, seconds"), null=True, blank=True)
-    hold_crit_s = models.PositiveIntegerField(_("hold: red after, seconds"), null=True, blank=True)
-    waiting_warn = models.PositiveIntegerField(_("waiting: amber from, calls"), null=True, blank=True)
-    waiting_crit = models.PositiveIntegerField(_("waiting: red from, calls"), null=True, blank=True)
+    wait_warn_s = limit_field(_("wait: amber after, seconds"))
+    wait_crit_s = limit_field(_("wait: red after, seconds"))
+    talk_warn_s = limit_field(_("talk: amber after, seconds"))
+    talk_crit_s = limit_field(_("talk: red after, seconds"))
+    hold_warn_s = limit_field(_("hold: amber after, seconds"))
+    hold_crit_s = limit_field(_("hold: red after, seconds"))
+    waiting_warn = limit_field(_("waiting: amber from, calls"))
+    waiting_crit = limit_field(_("waiting: red from, calls"))
+    level_warn = limit_field(_("service level: amber below, %"), PERCENT)
+    level_crit = limit_field(_("service level: red below, %"), PERCENT)
 
     class Meta:
         verbose_name = _("queue")
@@ -49,6 +64,12 @@ class Queue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account.name} · {self.name}"
+
+    def clean(self) -> None:
+        """Red is worse than amber: otherwise amber would never be seen."""
+        wrong = misordered([getattr(self, name) for name in LIMITED])
+        if wrong:
+            raise ValidationError({name: _("Red must be worse than amber, or one of them empty.") for name in wrong})
 
 
 class Seat(models.Model):

@@ -10,9 +10,11 @@ from django.db import transaction
 from dashboard.board import Board
 from dashboard.days import midnight_ms
 from dashboard.history import MINUTE_MS, count_anew, gaps_of, sums_of, write_board
+from dashboard.limits import LIMITED, Limits, limits_from
 from dashboard.minutes import trend_of
 from dashboard.models import Queue
 from dashboard.numbers import Day, Tally, Trend
+from dashboard.thresholds import breaches_of
 from queue_api.models import Account
 
 LATELY, AT_MOST = 60, 120  # minutes that are added up with each list: what changes lies nearly always in them
@@ -33,6 +35,7 @@ class Noted(msgspec.Struct, frozen=True):
     """`board`: the newest that is written down. `day` and `trend` go out with the next one: writing takes its time.
 
     `targets`: queue key -> seconds, with which today's minutes are counted; None: not known, another may have led.
+    `limits`: queue key -> what its numbers are held against; None: not known yet.
     """
 
     board: Board
@@ -40,9 +43,14 @@ class Noted(msgspec.Struct, frozen=True):
     trend: Trend = Trend()
     targets: dict[str, int] | None = None
     settled: Settled = Settled()
+    limits: dict[str, Limits] | None = None
 
     def onto(self, board: Board) -> Board:
-        return msgspec.structs.replace(board, day=self.day, trend=self.trend)
+        """The board with the day's numbers, and with what they and its calls are out of."""
+        board = msgspec.structs.replace(board, day=self.day, trend=self.trend)
+        if self.limits is None:
+            return board
+        return msgspec.structs.replace(board, breaches=breaches_of(board, self.limits))
 
 
 def of_board(kept: Board) -> Noted:
@@ -53,7 +61,7 @@ def note_history(before: Noted, board: Board, account: Account) -> Noted | None:
     """Writes down what `board` tells. A target that was changed since, anywhere, counts for the whole of today."""
     if board.heard_at is None or board.heard_at == before.board.heard_at:
         return None
-    targets = dict(Queue.objects.filter(account_id=account.pk).order_by().values_list("key", "target_s"))
+    targets, limits = _wanted(account)
     known = targets == before.targets
     if not known:
         recount(account, board.heard_at)
@@ -62,7 +70,18 @@ def note_history(before: Noted, board: Board, account: Account) -> Noted | None:
     trend = before.trend
     if trend.until != board.heard_at // MINUTE_MS:
         trend = trend_of(account, board.heard_at)
-    return Noted(board=board, day=day, trend=trend, targets=targets, settled=settled)
+    return Noted(board=board, day=day, trend=trend, targets=targets, settled=settled, limits=limits)
+
+
+def _wanted(account: Account) -> tuple[dict[str, int], dict[str, Limits]]:
+    """Queue key -> seconds of its target, and -> its limits, where it has any."""
+    rows = Queue.objects.filter(account_id=account.pk).order_by().values_list("key", "target_s", *LIMITED)
+    targets, limits = {}, {}
+    for key, seconds, *pairs in rows:
+        targets[key] = seconds
+        if of := limits_from(pairs):
+            limits[key] = of
+    return targets, limits
 
 
 def _day(account: Account, at: int, settled: Settled, changed: set[int]) -> tuple[Settled, Day]:

@@ -14,18 +14,21 @@ from dashboard.board import LiveCall
 from queue_api.calls import CallState
 
 SPOKEN = (CallState.TALKING, CallState.HOLD)
+TIMED = (CallState.WAITING, *SPOKEN)
 COUNTED = {"waiting": CallState.WAITING, "ringing": CallState.RINGING, "talking": CallState.TALKING,
            "hold": CallState.HOLD}
 
 
 class Now(msgspec.Struct):
-    """`longest`: of those who wait and may not be stuck. `agents`: account and key of each who is on a call.
+    """`oldest`: state -> the call that has been in it longest and may not be stuck, of the states with a limit on time.
+
+    `stuck`: calls that wait and may be stuck. `agents`: account and key of each who is on a call.
 
     `unnamed`: calls that are talked on or held and name no agent.
     """
 
     states: Counter[CallState] = msgspec.field(default_factory=Counter)
-    longest: LiveCall | None = None
+    oldest: dict[CallState, LiveCall] = msgspec.field(default_factory=dict)
     stuck: int = 0
     agents: set[tuple[int, str]] = msgspec.field(default_factory=set)
     unnamed: int = 0
@@ -33,6 +36,11 @@ class Now(msgspec.Struct):
     @property
     def waiting(self) -> int:
         return self.states[CallState.WAITING]
+
+    @property
+    def longest(self) -> LiveCall | None:
+        """Of those who wait."""
+        return self.oldest.get(CallState.WAITING)
 
     def values(self, at: int) -> dict[str, float | None]:
         """By the number's name: counts, and times in ms. None: there is none."""
@@ -55,9 +63,10 @@ def by_queue(account: int, calls: Iterable[LiveCall]) -> dict[str, Now]:
 def _take(now: Now, account: int, live: LiveCall) -> None:
     state = live.call.state
     now.states[state] += 1
+    if state in TIMED and not live.stuck:
+        now.oldest[state] = longer(now.oldest.get(state), live)
     if state is CallState.WAITING:
         now.stuck += live.stuck
-        now.longest = now.longest if live.stuck else longer(now.longest, live)
     elif state in SPOKEN:
         key = agent_key(live.call)
         now.unnamed += not key
@@ -69,15 +78,14 @@ def together(nows: Iterable[Now]) -> Now:
     total = Now()
     for now in nows:
         total.states.update(now.states)
-        total.longest = longer(total.longest, now.longest)
+        for state, live in now.oldest.items():
+            total.oldest[state] = longer(total.oldest.get(state), live)
         total.stuck += now.stuck
         total.agents |= now.agents
         total.unnamed += now.unnamed
     return total
 
 
-def longer(one: LiveCall | None, other: LiveCall | None) -> LiveCall | None:
-    """The call that waits longer; of two that came at once always the same."""
-    if one is None or other is None:
-        return one or other
-    return min(one, other, key=lambda live: (live.since, live.call.key))
+def longer(one: LiveCall | None, other: LiveCall) -> LiveCall:
+    """The call that is in its state longer; of two that came at once always the same."""
+    return other if one is None else min(one, other, key=lambda live: (live.since, live.call.key))

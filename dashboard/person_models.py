@@ -14,9 +14,15 @@ class Preference(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preference")
     arm_first = models.BooleanField(_("takeovers need a second click"), default=False)
+    quiet_until = models.DateTimeField(_("no alarms until"), null=True, blank=True)
 
     def __str__(self) -> str:
         return str(self.user)
+
+    def quiet_until_ms(self, now: int) -> int:
+        """Until when, if that is after `now`; both epoch ms. 0: the person is to be alarmed."""
+        until = int(self.quiet_until.timestamp() * 1000) if self.quiet_until else 0
+        return until if until > now else 0
 
 
 class SignIn(models.Model):
