@@ -16,13 +16,17 @@ from dashboard import words
 from dashboard.access import Audience
 from dashboard.agent_rows import agent_parts
 from dashboard.board import Board, LiveCall
+from dashboard.breach_views import BELIEVED, breach_part, levels, outs
 from dashboard.day_numbers import today
 from dashboard.mirror import Card, Feeds, Health, Mirror, in_force_s
 from dashboard.number_boxes import number_parts, queues_of
 from dashboard.queue_rows import queue_parts
 from dashboard.refs import call_ref
 from dashboard.rows import flags_for, row_html, sort_key
+from dashboard.thresholds import over
 from dashboard.trends import trend_parts
+
+Seen = list[tuple[Card, LiveCall]]
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -64,16 +68,17 @@ def picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
     """What this audience should see at `now` (epoch ms), out of its scope only."""
     feeds, seen = scene(mirror, audience, now)
     with translation.override(audience.language):
-        rows = _rows(mirror, seen, audience, now)
+        rows = _rows(mirror, feeds, seen, audience, now)
         queues = queues_of(mirror, feeds, audience.scope)
         day = today(feeds, mirror.queues, audience.scope, now)
-        parts = number_parts(feeds, queues, day, audience.language) | _feed_parts(feeds)
-        parts |= queue_parts(mirror, feeds, queues, audience, now) | agent_parts(feeds, seen, audience)
-        parts |= trend_parts(feeds, audience)
+        found = outs(mirror, feeds, audience.scope)
+        parts = number_parts(feeds, queues, day, found, audience) | _feed_parts(feeds)
+        parts |= queue_parts(mirror, feeds, queues, levels(found), audience, now) | agent_parts(feeds, seen, audience)
+        parts |= trend_parts(feeds, audience) | {"breaches": breach_part(found, audience)}
     return Picture(rows=rows, parts=parts, asof=asof(feeds))
 
 
-def scene(mirror: Mirror, audience: Audience, now: int) -> tuple[Feeds, list[tuple[Card, LiveCall]]]:
+def scene(mirror: Mirror, audience: Audience, now: int) -> tuple[Feeds, Seen]:
     """The feeds and the live calls of an audience's scope, as known at `now` (epoch ms)."""
     feeds = [(card, board, mirror.health(card, now)) for card, board in mirror.known()
              if audience.scope.touches(card.pk)]
@@ -103,11 +108,13 @@ def _in_scope(board: Board, audience: Audience) -> Iterator[LiveCall]:
     return (live for live in board.calls.values() if audience.scope.covers(board.account, live.call.queue_key))
 
 
-def _rows(mirror: Mirror, seen: list[tuple[Card, LiveCall]], audience: Audience, now: int) -> dict[str, str]:
+def _rows(mirror: Mirror, feeds: Feeds, seen: Seen, audience: Audience, now: int) -> dict[str, str]:
     flags = {card.pk: flags_for(audience, card.pk) for card in mirror.cards.values()}
+    limits = {card.pk: mirror.limits(card.pk) if health.state in BELIEVED else {} for card, _board, health in feeds}
     keyed = sorted((sort_key(live, ref := call_ref(card.pk, live.call)), ref, card, live) for card, live in seen)
     return {
-        ref: row_html(card, live, mirror.attempt(card.pk, live.call.key), flags[card.pk], now)
+        ref: row_html(card, live, mirror.attempt(card.pk, live.call.key), flags[card.pk], now,
+                      over(live, limits[card.pk].get(live.call.queue_key), now))
         for _key, ref, card, live in keyed
     }
 

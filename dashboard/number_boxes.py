@@ -16,15 +16,18 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from dashboard import day_numbers
-from dashboard.access import Scope
+from dashboard.access import Audience, Scope, shown_text
+from dashboard.breach_views import WORDS, Out
 from dashboard.day_numbers import Noted, Today
 from dashboard.definitions import BY_NAME, NOW, PERCENT, TIME, TODAY, of_window
+from dashboard.limits import SERVICE_LEVEL, WAIT, WAITING, Level
 from dashboard.mirror import Feeds, Mirror
 from dashboard.now_numbers import Now, together
 from dashboard.numbers import Gap
 from dashboard.rows import elapsed
 
 Queues = dict[tuple[int, str], Now]  # account and key of each queue with calls
+NUMBER_OF = {WAITING: "waiting", WAIT: "longest-wait", SERVICE_LEVEL: "service-level"}  # by what has a limit
 GAPS = 3  # told one by one, the newest; the others by their number
 
 
@@ -39,6 +42,8 @@ class Kpi(msgspec.Struct, frozen=True):
     at_least: bool = False
     note: str = ""
     of: int | None = None
+    level: str = ""  # as `data-level` says it; `word`: the same for the eye, when it is critical
+    word: str = ""
 
     @property
     def label(self) -> Promise:
@@ -59,11 +64,25 @@ class DayHead(msgspec.Struct, frozen=True):
     unknown: str = ""
 
 
-def number_parts(feeds: Feeds, queues: Queues, today: Today, language: str) -> dict[str, str]:
-    """Element id -> HTML, in the order in which the page puts them."""
-    parts = {f"kpi-box-{kpi.name}": kpi_html(kpi, language) for kpi in kpis(feeds, queues)}
+def number_parts(feeds: Feeds, queues: Queues, today: Today, found: list[Out], audience: Audience) -> dict[str, str]:
+    """Element id -> HTML, in the order in which the page puts them. `found`: what is out of its limits."""
+    language = audience.language
+    parts = {f"kpi-box-{kpi.name}": kpi_html(kpi, language) for kpi in shown_kpis(kpis(feeds, queues), found, audience)}
     parts["day-head"] = _head_html(day_head(today), language)
-    return parts | {f"day-box-{kpi.name}": kpi_html(kpi, language) for kpi in day_kpis(today)}
+    return parts | {f"day-box-{kpi.name}": kpi_html(kpi, language)
+                    for kpi in shown_kpis(day_kpis(today), found, audience)}
+
+
+def shown_kpis(boxes: list[Kpi], found: list[Out], audience: Audience) -> list[Kpi]:
+    """With their levels, and with what this audience may read: a queue may be called by a number.
+
+    A number of several queues is as bad as the worst of them.
+    """
+    worst = {NUMBER_OF[out.breach.measure]: out.breach.level for out in reversed(found)
+             if out.breach.measure in NUMBER_OF}
+    return [msgspec.structs.replace(
+        box, note=shown_text(box.note, audience), level=worst[box.name].word if box.name in worst else "",
+        word=str(WORDS[Level.RED]) if worst.get(box.name) is Level.RED else "") for box in boxes]
 
 
 @lru_cache(maxsize=10_000)

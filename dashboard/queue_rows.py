@@ -13,7 +13,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dashboard.access import Audience
+from dashboard.breach_views import limits_said
 from dashboard.day_numbers import day_of
+from dashboard.limits import SERVICE_LEVEL, WAIT, WAITING
 from dashboard.mirror import Card, Feeds, Mirror
 from dashboard.now_numbers import Now
 from dashboard.number_boxes import Queues, shown
@@ -21,6 +23,8 @@ from dashboard.numbers import Day, Tally
 from dashboard.queue_cards import QueueCard
 
 NOBODY = Now()
+MARKED = (WAITING, WAIT, SERVICE_LEVEL)
+Levels = dict[tuple[int, str], dict[str, str]]
 NO_QUEUE = ""  # the key of calls without one
 
 
@@ -46,15 +50,21 @@ class QueueView(msgspec.Struct, frozen=True):
     within: int = 0
     of: int = 0
     left: str = ""
+    marks: tuple[tuple[str, str, str], ...] = ()  # of each measure in `MARKED`: its level, its limits
+
+    @property
+    def mark(self) -> dict[str, dict[str, str]]:
+        return {measure.replace("-", "_"): {"level": level, "limits": limits} for measure, level, limits in self.marks}
 
 
-def queue_parts(mirror: Mirror, feeds: Feeds, queues: Queues, audience: Audience, now: int) -> dict[str, str]:
+def queue_parts(mirror: Mirror, feeds: Feeds, queues: Queues, levels: Levels, audience: Audience,
+                now: int) -> dict[str, str]:
     """Element id -> HTML of each queue in the audience's scope, in the order in which the page puts them."""
     views = []
     for card, board, health in feeds:
         day = day_of(card, board, health, now)
         for key, queue in _queues(mirror, card, queues, day, audience):
-            view = _named(card, key, queue, several=len(feeds) > 1)
+            view = _named(card, key, queue, levels.get((card.pk, key), {}), several=len(feeds) > 1)
             if not health.blank:
                 view = _with_now(view, queues.get((card.pk, key), NOBODY))
             views.append(view if day is None else _with_day(view, day.queues.get(key, Tally()), queue))
@@ -73,12 +83,17 @@ def _queues(mirror: Mirror, card: Card, with_calls: Queues, day: Day | None,
         yield NO_QUEUE, None
 
 
-def _named(card: Card, key: str, queue: QueueCard | None, *, several: bool) -> QueueView:
+def _named(card: Card, key: str, queue: QueueCard | None, levels: dict[str, str], *, several: bool) -> QueueView:
     ref = f"0-{card.pk}" if queue is None else str(queue.pk)
     name = _("Without a queue") if queue is None else queue.name
     return QueueView(
         ref=ref, account=card.name, with_account=several, name=name, address=day_page(queue.pk) if queue else "",
-        sort_key=f"{int(queue is None)}-{name.casefold()}-{card.pk}-{ref}")
+        sort_key=f"{int(queue is None)}-{name.casefold()}-{card.pk}-{ref}",
+        marks=tuple((measure, levels.get(measure, ""), _limits(measure, queue)) for measure in MARKED))
+
+
+def _limits(measure: str, queue: QueueCard | None) -> str:
+    return limits_said(measure, queue.limits[measure]) if queue else ""
 
 
 @lru_cache(maxsize=10_000)

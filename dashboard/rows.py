@@ -22,6 +22,7 @@ from dashboard.mirror import Card
 from dashboard.overlay import AttemptNews
 from dashboard.refs import call_ref, tells_number
 from dashboard.takeover_states import CELLS
+from dashboard.thresholds import Over
 from queue_api.calls import CallState
 
 NONE = "–"
@@ -51,7 +52,10 @@ class Flags(msgspec.Struct, frozen=True):
 
 
 class RowView(msgspec.Struct, frozen=True):
-    """What `dashboard/_row.html` shows. Times in epoch ms; None: not known. `held`: may be held to show the number."""
+    """What `dashboard/_row.html` shows. Times in epoch ms; None: not known. `held`: may be held to show the number.
+
+    `level`: the time in this state is out of its `limit`; empty: within.
+    """
 
     ref: str
     call_id: str
@@ -71,6 +75,8 @@ class RowView(msgspec.Struct, frozen=True):
     missed: bool
     stuck: bool
     held: bool = False
+    level: str = ""
+    limit: str = ""
 
 
 class CellView(msgspec.Struct, frozen=True):
@@ -107,21 +113,23 @@ def flags_for(audience: Audience, account: int) -> Flags:
     )
 
 
-def row_html(card: Card, live: LiveCall, news: AttemptNews | None, flags: Flags, now: int) -> str:
+def row_html(card: Card, live: LiveCall, news: AttemptNews | None, flags: Flags, now: int,
+             over: Over | None = None) -> str:
     """The row as this audience may see it at `now` (epoch ms; it decides only whether an outcome is still shown)."""
     shown = news.shown(now) if news else False
-    return _row_html(card, live, news, shown, flags)
+    return _row_html(card, live, news, shown, flags, over)
 
 
 @lru_cache(maxsize=40_000)
-def _row_html(card: Card, live: LiveCall, news: AttemptNews | None, shown: bool, flags: Flags) -> str:
+def _row_html(card: Card, live: LiveCall, news: AttemptNews | None, shown: bool, flags: Flags,
+              over: Over | None) -> str:
     ref = call_ref(card.pk, live.call)
     with translation.override(flags.language):
-        context = {"row": _row_view(card, live, ref, flags), "cell": _cell(card, ref, news, shown, flags)}
+        context = {"row": _row_view(card, live, ref, flags, over), "cell": _cell(card, ref, news, shown, flags)}
         return get_template("dashboard/_row.html").render(context).strip()
 
 
-def _row_view(card: Card, live: LiveCall, ref: str, flags: Flags) -> RowView:
+def _row_view(card: Card, live: LiveCall, ref: str, flags: Flags, over: Over | None) -> RowView:
     call = live.call
     label = STATES[call.state][1]
     audience = Audience(full_numbers=flags.full_numbers)
@@ -137,6 +145,7 @@ def _row_view(card: Card, live: LiveCall, ref: str, flags: Flags) -> RowView:
         agent=shown_text(call.agent_name or call.agent_id, audience) or NONE,
         sort_key=sort_key(live, ref), missed=live.missed > 0, stuck=live.stuck,
         held=flags.may_reveal and bool(call.caller),
+        level=over.level.word if over else "", limit=elapsed(1000 * over.limit) if over else "",
     )
 
 

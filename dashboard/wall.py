@@ -11,10 +11,12 @@ from django.utils import translation
 from dashboard import words
 from dashboard.access import Audience, shown_number, shown_text
 from dashboard.board import LiveCall
+from dashboard.breach_views import outs
 from dashboard.frames import Picture, asof, feed_view, scene
 from dashboard.mirror import Card, Feeds, Mirror
-from dashboard.number_boxes import Kpi, kpi_html, kpis, queues_of
+from dashboard.number_boxes import kpi_html, kpis, queues_of, shown_kpis
 from dashboard.rows import NONE
+from dashboard.thresholds import over
 from queue_api.calls import CallState
 
 NUMBERS = ("waiting", "longest-wait", "talking", "hold")
@@ -34,45 +36,50 @@ class WaitingView(msgspec.Struct, frozen=True):
     caller: str
     old: bool
     blank: bool
+    level: str = ""
 
 
 def wall_picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
     """What a wall of this audience should show at `now` (epoch ms)."""
     feeds, seen = scene(mirror, audience, now)
     with translation.override(audience.language):
-        parts = _numbers(mirror, feeds, audience) | {"waiting": _waiting(feeds, seen, audience)}
+        parts = _numbers(mirror, feeds, audience) | {"waiting": _waiting(mirror, feeds, seen, audience, now)}
         parts |= _feeds(feeds, audience)
     return Picture(parts=parts, asof=asof(feeds))
 
 
 def _numbers(mirror: Mirror, feeds: Feeds, audience: Audience) -> dict[str, str]:
     queues = queues_of(mirror, feeds, audience.scope)
-    chosen = {kpi.name: _masked(kpi, audience) for kpi in kpis(feeds, queues)}
+    found = outs(mirror, feeds, audience.scope)
+    chosen = {kpi.name: kpi for kpi in shown_kpis(kpis(feeds, queues), found, audience)}
     return {f"kpi-box-{name}": kpi_html(chosen[name], audience.language) for name in NUMBERS}
 
 
-def _masked(kpi: Kpi, audience: Audience) -> Kpi:
-    """A queue may be called by a number."""
-    return msgspec.structs.replace(kpi, note=shown_text(kpi.note, audience))
-
-
-def _waiting(feeds: Feeds, seen: Seen, audience: Audience) -> str:
+def _waiting(mirror: Mirror, feeds: Feeds, seen: Seen, audience: Audience, now: int) -> str:
     stale = {card.pk for card, _board, health in feeds if health.state != "fresh"}
     blank = {card.pk for card, _board, health in feeds if health.blank}
     waiting = sorted((item for item in seen if item[1].call.state is CallState.WAITING and not item[1].stuck),
                      key=lambda item: (item[1].since, item[0].pk, item[1].call.key))
-    lines = [_line(live, card.pk in stale, card.pk in blank, audience) for card, live in waiting[:LONGEST]]
+    lines = [_line(live, card.pk in stale, card.pk in blank, audience, _level(mirror, card, live, now, stale))
+             for card, live in waiting[:LONGEST]]
     return get_template("dashboard/_wall_waiting.html").render({
         "lines": lines, "more": len(waiting) - len(lines), "known": not stale,
         "has_queues": bool(audience.scope)}).strip()
 
 
-def _line(live: LiveCall, stale: bool, blank: bool, audience: Audience) -> WaitingView:
+def _level(mirror: Mirror, card: Card, live: LiveCall, now: int, stale: set[int]) -> str:
+    """Of how long the call has waited; what is old has none."""
+    found = None if card.pk in stale else over(live, mirror.limits(card.pk).get(live.call.queue_key), now)
+    return found.level.word if found else ""
+
+
+def _line(live: LiveCall, stale: bool, blank: bool, audience: Audience, level: str) -> WaitingView:
     call = live.call
     return WaitingView(
         since=live.since, at_least=live.at_least,
         queue=shown_text(call.queue_name or call.queue_id, audience) or NONE,
         caller=shown_number(call.caller, audience) or NONE, old=stale or live.missed > 0, blank=blank,
+        level=level,
     )
 
 

@@ -75,7 +75,7 @@ function drawInView() {
 }
 
 function beat() {
-  for (const host of document.querySelectorAll("#kpis, #banners, #waiting")) draw(host);
+  for (const host of document.querySelectorAll("#kpis, #banners, #waiting, #breaches")) draw(host);
   drawInView();
   for (const listener of listeners) listener();
 }

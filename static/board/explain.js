@@ -131,7 +131,7 @@ function place(anchor) {
 function fill(anchor) {
   const numbers = anchor.matches(NUMBER) ? [anchor] : [...anchor.querySelectorAll(NUMBER)];
   const next = numbers.map(explained);
-  if (next.map((one) => one.outerHTML).join("") === panel.innerHTML) return;
+  if (next.length === panel.children.length && next.every((one, i) => one.isEqualNode(panel.children[i]))) return;
   panel.replaceChildren(...next);
   panel.toggleAttribute("data-brief", next.length > 1);
 }
@@ -148,13 +148,13 @@ function explained(number) {
 
 function saidOf(number, box, sample) {
   const strip = box.matches(".kpi");
-  const {within} = number.dataset;
+  const {within, limits = ""} = number.dataset;
   const told = (name) => document.querySelector(`#day-head [data-say=${name}]`)?.textContent ?? "";
   return {
     value: number.textContent,
     of: number.dataset.of ?? (strip && sample ? sizeOf(document.getElementById(`kpi-${sample}`)) : ""),
     note: within ? say("within", {within}) : strip ? box.querySelector(":scope > small")?.textContent ?? "" : "",
-    since: told("since"), gaps: told("gaps"), unknown: told("unknown"),
+    limits, since: told("since"), gaps: told("gaps"), unknown: told("unknown"),
   };
 }
 

@@ -49,6 +49,8 @@ TO_TRY = """\
          {here}/admin/dashboard/takeoverattempt/
          {here}/admin/dashboard/auditevent/       (manage.py verify_audit checks it for edits)
 """
+LIMITS = {"waiting_warn": 3, "waiting_crit": 6, "wait_warn_s": 60, "wait_crit_s": 120, "talk_warn_s": 480,
+          "talk_crit_s": 900, "hold_warn_s": 60, "hold_crit_s": 120, "level_warn": 80, "level_crit": 60}
 MANAGE = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 
 
@@ -183,4 +185,4 @@ def _furnish_person(person: DemoPerson, account: Account) -> None:
 def _queue(account: Account, name: str) -> Queue:
     """The simulator's queue of that name, made before its first call is seen."""
     key = next(queue.queue_id for queue in QUEUES if queue.name == name)
-    return Queue.objects.get_or_create(account=account, key=key, defaults={"name": name})[0]
+    return Queue.objects.get_or_create(account=account, key=key, defaults={"name": name} | LIMITS)[0]
