@@ -38,7 +38,7 @@ strangers = Allowances(STRANGERS_PER_S, STRANGERS_PER_S)
 
 
 class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """One screen of one supervisor. Verbs from the page: `{"ack": seq}` and `{"resync": seq}`."""
+    """One screen of one supervisor. Verbs from the page: `{"ack": seq}`, `{"resync": seq}`, `{"test": seq}`."""
 
     # No channel per socket: one subscription per process (dashboard/layer.py) feeds all screens.
     channel_layer_alias = "none"
@@ -113,6 +113,8 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.member.close(POLICY)
         elif verb[0] == "ack":
             hub.acknowledge(self.member, verb[1])
+        elif verb[0] == "test":
+            hub.test_alarm(self.member)
         else:
             counts.sockets.resyncs += 1
             hub.resync(self.member, verb[1])
@@ -128,7 +130,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         raise StopConsumer
 
     def _verb(self, text: str | None) -> tuple[str, int] | None:
-        """("ack" | "resync", seq), or None for anything else: bad JSON, binary, unknown verbs, wrong types."""
+        """("ack" | "resync" | "test", seq), or None for anything else: bad JSON, binary, unknown verbs, wrong types."""
         if text is None or len(text) > MESSAGE_BYTES:
             return None
         try:
@@ -138,7 +140,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not isinstance(body, dict) or len(body) != 1:
             return None
         name, seq = next(iter(body.items()))
-        return (name, seq) if name in ("ack", "resync") and type(seq) is int else None
+        return (name, seq) if name in ("ack", "resync", "test") and type(seq) is int else None
 
     async def _send_text(self, text: str) -> None:
         await self.send(text_data=text)

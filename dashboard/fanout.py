@@ -32,6 +32,10 @@ def notice_text(html: str) -> str:
     return json.dumps({"notice": html, "now": now_ms()}, separators=(",", ":"), ensure_ascii=False)
 
 
+def alarm_text() -> str:
+    return json.dumps({"alarm": "test", "now": now_ms()}, separators=(",", ":"))
+
+
 class Stream:
     """All members of one audience, the picture they show and its number.
 
@@ -142,6 +146,12 @@ class Hub:
         stream = self.streams.get(member.viewer.audience)
         if stream is not None and (member.whole is None or member.whole <= seq <= stream.seq):
             self._again(stream, member)
+
+    def test_alarm(self, member: Member) -> None:
+        """The answer to a test of the alarm goes the way that frames go: what holds them up holds it up, too."""
+        stream = self.streams.get(member.viewer.audience)
+        if stream is not None:
+            member.write(stream.seq, alarm_text(), stream.limit())
 
     def _again(self, stream: Stream, member: Member) -> None:
         if time.monotonic() - member.last_full >= 2:

@@ -53,7 +53,7 @@ def board(request: HttpRequest) -> HttpResponse:
             "user_name": viewer.name if viewer else request.user, "why": why_empty(request.user),
             "whom": whom_to_ask(request.user), "looks_again_s": LOOKS_AGAIN_S})
     station.look(viewer.audience.scope)
-    now = now_ms()
+    now, preference = now_ms(), Preference.objects.filter(user_id=viewer.user_id).first()
     shown = picture(mirror, viewer.audience, now)
     parts = shown.parts
 
@@ -62,13 +62,14 @@ def board(request: HttpRequest) -> HttpResponse:
 
     return render(request, "dashboard/board.html", {
         "kpis_html": joined("kpi-box-"), "day_html": joined("day-"), "queues_html": joined("q-"),
-        "trends_html": joined("trend-"),
+        "trends_html": joined("trend-"), "breaches_html": joined("breaches"),
         "definitions": DEFINITIONS, "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
         "agents_html": joined("a-"), "rows_html": with_elapsed("".join(shown.rows.values()), now),
         "server_now": now, "asof": json.dumps(shown.asof), "user_name": viewer.name, "live_count": len(shown.rows),
         "can_take_over": viewer.audience.may_take_over, "judges": viewer.judges,
         "own_agents": " ".join(agent_ref(account, agent) for account, agent in viewer.agent_ids.items()),
-        "arm_first": Preference.objects.filter(user_id=viewer.user_id, arm_first=True).exists(),
+        "arm_first": bool(preference and preference.arm_first),
+        "quiet_until": preference.quiet_until_ms(now) if preference else 0,
         "renew": Seat.objects.filter(user_id=viewer.user_id, ssid_refused_at__isnull=False).exists(),
     })
 

@@ -29,7 +29,7 @@ MODELS = ("auth/user", "queue_api/account", "dashboard/queue", "dashboard/displa
 PAGES = ("", "add/", "<path:object_id>/", "<path:object_id>/change/", "<path:object_id>/delete/",
          "<path:object_id>/history/")
 DOORS: dict[str, frozenset[str]] = {
-    "signed in": frozenset({"", "me/", "me/sessions/", "me/second-factor/"}),
+    "signed in": frozenset({"", "me/", "me/quiet/", "me/sessions/", "me/second-factor/"}),
     "setting up": frozenset({"setup/"}),
     "post alone": frozenset({"takeover/", "takeover/verdict/", "reveal/", "accounts/logout/"}),
     "own queues": frozenset({"queues/"}),

@@ -236,6 +236,20 @@ async def test_an_ack_is_taken_and_a_resync_is_answered_with_the_full_board(
     assert member.missed_ticks == 0
 
 
+async def test_a_test_of_the_alarm_is_answered_on_that_socket_alone(
+    cookie: str, sockets: Callable[..., Socket]
+) -> None:
+    asks, other = sockets(cookie), sockets(cookie)
+    assert await asks.opens()
+    assert await other.opens()
+    await asks.message()
+    await other.message()
+    await asks.say(json.dumps({"test": 0}))
+    assert (await asks.message())["alarm"] == "test"
+    hub.tick_once()
+    assert "alarm" not in await other.message()
+
+
 # ── afterwards ─────────────────────────────────────────────────────────────────────────────────────
 async def test_after_the_handshake_no_socket_touches_the_database(
     cookie: str, live_board: Account, sockets: Callable[..., Socket], monkeypatch: pytest.MonkeyPatch

@@ -46,9 +46,9 @@ def server_messages() -> dict[str, Any]:
         _the_next_list(mirror)
         frame = stream.text(stream.refresh(mirror))
         tick = stream.text(None)
-        notice = fanout.notice_text(_notice())
+        notice, alarm = fanout.notice_text(_notice()), fanout.alarm_text()
     return {name: json.loads(text) for name, text in
-            (("full", full), ("frame", frame), ("tick", tick), ("notice", notice))}
+            (("full", full), ("frame", frame), ("tick", tick), ("notice", notice), ("alarm", alarm))}
 
 
 def _the_next_list(mirror: Mirror) -> None:
@@ -78,16 +78,17 @@ def fixture() -> dict[str, Any]:
 
 
 def write() -> None:
-    kept = {"server": server_messages(), "page": {"ack": {"ack": 812}, "resync": {"resync": 811}}}
+    page = {"ack": {"ack": 812}, "resync": {"resync": 811}, "test": {"test": 812}}
+    kept = {"server": server_messages(), "page": page}
     FIXTURE.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
 
 
-@pytest.mark.parametrize("name", ["full", "frame", "tick", "notice"])
+@pytest.mark.parametrize("name", ["full", "frame", "tick", "notice", "alarm"])
 def test_the_server_encodes_what_the_fixture_says(name: str) -> None:
     assert server_messages()[name] == fixture()["server"][name]
 
 
-@pytest.mark.parametrize("name", ["ack", "resync"])
+@pytest.mark.parametrize("name", ["ack", "resync", "test"])
 def test_the_server_understands_what_the_page_sends(name: str) -> None:
     message = fixture()["page"][name]
     assert BoardConsumer()._verb(json.dumps(message)) == (name, message[name])
@@ -101,7 +102,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("text", ODD, ids=lambda text: text[:24])
-def test_anything_but_the_two_verbs_is_not_understood(text: str) -> None:
+def test_anything_but_the_three_verbs_is_not_understood(text: str) -> None:
     assert BoardConsumer()._verb(text) is None
 
 
@@ -114,6 +115,7 @@ def test_binary_is_not_understood() -> None:
     ("full", {"stream", "seq", "prev", "now", "asof", "html", "gone", "full"}),
     ("tick", {"stream", "seq", "prev", "now", "asof"}),
     ("notice", {"notice", "now"}),
+    ("alarm", {"alarm", "now"}),
 ])
 def test_each_message_has_the_documented_fields(name: str, fields: set[str]) -> None:
     assert set(fixture()["server"][name]) == fields

@@ -225,7 +225,7 @@ def test_a_bad_message_closes_its_own_socket(site: tuple[Callboard, list[str]], 
 
 def nonsense(source: random.Random) -> bytes:
     """A frame of any kind with anything in it; or bytes that are no frame."""
-    words = ("ack", "resync", "ACK", "", "__proto__", "seq", "takeover", "\u202e")
+    words = ("ack", "resync", "test", "ACK", "", "__proto__", "seq", "takeover", "\u202e")
     values: tuple[Any, ...] = (-1, 0, 2**70, 1.5, None, True, [], {}, "1", [[]], {"ack": 1})
     match source.randrange(4):
         case 0:

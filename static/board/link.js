@@ -65,12 +65,13 @@ function onMessage(event) {
   clock.heardAt(message.now, heard);
   lastNews = message.now ?? lastNews;
   if (message.notice) notices.add(message.notice);
+  if (message.alarm) dispatchEvent(new CustomEvent("alarm-tested"));
   if (message.seq === undefined) return; // of no stream
   event.detail.waitUntil(frames.receive(message).then((whole) => whole && show("live")));
 }
 
 /** Sends now or never: nothing is kept for later. Says whether it could. */
-function send(message) {
+export function send(message) {
   if (socket?.readyState !== WebSocket.OPEN) return false;
   socket.send(JSON.stringify(message));
   return true;

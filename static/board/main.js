@@ -1,6 +1,8 @@
 // The board's page. Must be the first deferred script: it only listens, and what it listens for starts at once.
 
 import * as agents from "./agents.js";
+import * as alarmPanel from "./alarm_panel.js";
+import * as alarms from "./alarms.js";
 import * as arming from "./arming.js";
 import * as clock from "./clock.js";
 import * as explain from "./explain.js";
@@ -15,7 +17,7 @@ import * as reveal from "./reveal.js";
 import * as takeover from "./takeover.js";
 import {say} from "./words.js";
 
-for (const part of [layout, clock, feeds, notices, agents, queues, explain, arming, takeover, reveal, find, link]) part.start();
+for (const part of [layout, clock, feeds, notices, agents, queues, explain, arming, takeover, reveal, find, alarms, alarmPanel, link]) part.start();
 
 addEventListener("DOMContentLoaded", () => layout.all().forEach(personal)); // htmx is there by then
 

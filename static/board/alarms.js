@@ -1,0 +1,134 @@
+// Alarms: what has come out of its limits rings and is told on the desktop, as far as this person allowed it, and
+// counts in the tab's title.
+//
+// The frames bring what is out: the entries of #breaches. What this page has seen before is not told again, nor what
+// got better. Of several tabs one rings. Quiet is the person's, on every screen of theirs: the server is asked.
+
+import * as chime from "./chime.js";
+import {now} from "./clock.js";
+import {token} from "./takeover.js";
+import {say} from "./words.js";
+
+const KEPT = 200;
+const SEEN = "callboard-breaches-seen"; // of this tab, through reloads
+const RUNG = "callboard-alarms-rung"; // of all tabs of this browser
+const WISHES = "callboard-alarms";
+const RANK = {amber: 1, red: 2};
+const root = document.documentElement;
+const list = document.getElementById("breaches");
+const shown = new Map(); // what is on the desktop: breach -> Notification
+const title = document.title;
+let worst = new Map(); // what is out now: queue and number -> rank
+let quietUntil = Number(document.body.dataset.quietUntil); // epoch ms by the server; 0: not quiet
+
+export function start() {
+  const known = sessionStorage.getItem(SEEN) !== null;
+  worst = known ? new Map() : ranks(entries());
+  if (!known) remember(entries());
+  new MutationObserver(look).observe(list, {childList: true, subtree: true, attributeFilter: ["data-breach", "data-level"]});
+  new MutationObserver(count).observe(root, {attributeFilter: ["data-cut"]});
+  chime.start(() => wishes().sound);
+  look();
+}
+
+/** What is wished of this browser: {sound, desktop, amber}, each true, or not. */
+export const wishes = () => stored(localStorage, WISHES, {});
+
+export function wish(changed) {
+  localStorage.setItem(WISHES, JSON.stringify({...wishes(), ...changed}));
+}
+
+export const canShow = () => globalThis.Notification?.permission ?? "missing"; // without https there is none
+
+/** Rings and shows as it would for something new. Says what it did: {sound, desktop}, each true or false. */
+export async function tryOut(text) {
+  const {sound} = wishes();
+  return {sound: Boolean(sound) && await chime.play(true), desktop: mayShow() && show(text, "test")};
+}
+
+/** Until when the person wants quiet, epoch ms by the server; 0: not. What was known last, when it does not answer. */
+export async function quiet(minutes) {
+  const request = minutes === undefined ? {} : {method: "POST", body: new URLSearchParams({minutes})};
+  try {
+    const answer = await fetch("/me/quiet/", {...request, headers: {"X-CSRFToken": token()}, cache: "no-store", redirect: "error"});
+    quietUntil = (await answer.json()).until ?? quietUntil;
+  } catch {
+    // no answer, or none of ours
+  }
+  return quietUntil;
+}
+
+/** As known without asking: epoch ms, 0: not quiet. */
+export const quietNow = () => (quietUntil > now() ? quietUntil : 0);
+
+// ── what is new ──
+const entries = () => [...list.querySelectorAll("[data-breach]")].map(({dataset, textContent}) => ({
+  id: `${dataset.breach}-${dataset.level}`, number: dataset.breach.replace(/-\d+$/, ""), rank: RANK[dataset.level],
+  text: textContent.trim().replace(/\s+/g, " "),
+}));
+
+const ranks = (out) => new Map(out.map(({number, rank}) => [number, rank]));
+
+function look() {
+  const [out, seen] = [entries(), new Set(stored(sessionStorage, SEEN, []))];
+  const news = out.filter(({id, number, rank}) => !seen.has(id) && rank > (worst.get(number) ?? 0));
+  worst = ranks(out);
+  remember(out);
+  count();
+  for (const [id, note] of shown) if (!out.some((one) => one.id === id)) withdraw(id, note);
+  if (news.length) announce(news);
+}
+
+async function announce(news) {
+  const loud = news.filter(({rank}) => rank >= (wishes().amber ? RANK.amber : RANK.red));
+  if (!loud.length || await quiet() > now()) return;
+  let ring = Boolean(wishes().sound);
+  for (const {id, text, rank} of loud) {
+    if (ring && chime.ready() && await claimed(`${id} sound`)) ring = !await chime.play(rank === RANK.red); // once for all
+    if (mayShow() && await claimed(`${id} desktop`)) show(text, id);
+  }
+}
+
+// Whichever tab comes first has it. Without https there are no locks, and each tab rings.
+async function claimed(what) {
+  return navigator.locks?.request(RUNG, () => {
+    const rung = stored(localStorage, RUNG, []);
+    if (rung.includes(what)) return false;
+    localStorage.setItem(RUNG, JSON.stringify([...rung, what].slice(-KEPT)));
+    return true;
+  }) ?? true;
+}
+
+function remember(out) {
+  const seen = new Set([...stored(sessionStorage, SEEN, []), ...out.map(({id}) => id)]);
+  sessionStorage.setItem(SEEN, JSON.stringify([...seen].slice(-KEPT)));
+}
+
+function stored(storage, name, otherwise) {
+  try {
+    return JSON.parse(storage.getItem(name)) ?? otherwise;
+  } catch {
+    return otherwise; // somebody else's
+  }
+}
+
+// ── the desktop and the title ──
+const mayShow = () => Boolean(wishes().desktop) && canShow() === "granted";
+
+function show(text, tag) {
+  const note = new Notification("Callboard", {body: text, tag, icon: "/static/board/mark.svg"});
+  note.addEventListener("click", () => { window.focus(); note.close(); });
+  shown.set(tag, note);
+  return true;
+}
+
+function withdraw(id, note) {
+  shown.delete(id);
+  note.close();
+}
+
+function count() {
+  const red = [...worst.values()].filter((rank) => rank === RANK.red).length;
+  const text = "cut" in root.dataset ? `⚠ ${say("not-live")} · Callboard` : red ? `(${red}) ${title}` : title;
+  if (document.title !== text) document.title = text;
+}
