@@ -67,7 +67,7 @@ def picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
         rows = _rows(mirror, seen, audience, now)
         queues = queues_of(mirror, feeds, audience.scope)
         day = today(feeds, mirror.queues, audience.scope, now)
-        parts = number_parts(feeds, queues, day, audience.language) | _feed_parts(feeds)
+        parts = number_parts(feeds, queues, day, audience) | _feed_parts(feeds)
         parts |= queue_parts(mirror, feeds, queues, audience, now) | agent_parts(feeds, seen, audience)
         parts |= trend_parts(feeds, audience)
     return Picture(rows=rows, parts=parts, asof=asof(feeds))

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from dashboard import day_numbers
-from dashboard.access import Scope
+from dashboard.access import Audience, Scope, shown_text
 from dashboard.day_numbers import Noted, Today
 from dashboard.definitions import BY_NAME, NOW, PERCENT, TIME, TODAY, of_window
 from dashboard.mirror import Feeds, Mirror
@@ -59,11 +59,17 @@ class DayHead(msgspec.Struct, frozen=True):
     unknown: str = ""
 
 
-def number_parts(feeds: Feeds, queues: Queues, today: Today, language: str) -> dict[str, str]:
+def number_parts(feeds: Feeds, queues: Queues, today: Today, audience: Audience) -> dict[str, str]:
     """Element id -> HTML, in the order in which the page puts them."""
-    parts = {f"kpi-box-{kpi.name}": kpi_html(kpi, language) for kpi in kpis(feeds, queues)}
+    language = audience.language
+    parts = {f"kpi-box-{kpi.name}": kpi_html(masked(kpi, audience), language) for kpi in kpis(feeds, queues)}
     parts["day-head"] = _head_html(day_head(today), language)
-    return parts | {f"day-box-{kpi.name}": kpi_html(kpi, language) for kpi in day_kpis(today)}
+    return parts | {f"day-box-{kpi.name}": kpi_html(masked(kpi, audience), language) for kpi in day_kpis(today)}
+
+
+def masked(kpi: Kpi, audience: Audience) -> Kpi:
+    """A queue may be called by a number."""
+    return msgspec.structs.replace(kpi, note=shown_text(kpi.note, audience))
 
 
 @lru_cache(maxsize=10_000)
@@ -152,10 +158,11 @@ def aim(percent: int, seconds: int) -> str:
 
 
 def shown(name: str, value: float | None) -> str:
+    return "" if value is None else in_unit(BY_NAME[name].unit, value)
+
+
+def in_unit(unit: str, value: float) -> str:
     """A number as it is read. A percentage is rounded down: what missed its target must not look as if it met it."""
-    if value is None:
-        return ""
-    unit = BY_NAME[name].unit
     if unit == TIME:
         return elapsed(int(value))
     return f"{int(value)}\u00a0%" if unit == PERCENT else str(int(value))

@@ -13,7 +13,7 @@ from dashboard.access import Audience, shown_number, shown_text
 from dashboard.board import LiveCall
 from dashboard.frames import Picture, asof, feed_view, scene
 from dashboard.mirror import Card, Feeds, Mirror
-from dashboard.number_boxes import Kpi, kpi_html, kpis, queues_of
+from dashboard.number_boxes import kpi_html, kpis, masked, queues_of
 from dashboard.rows import NONE
 from queue_api.calls import CallState
 
@@ -47,13 +47,8 @@ def wall_picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
 
 def _numbers(mirror: Mirror, feeds: Feeds, audience: Audience) -> dict[str, str]:
     queues = queues_of(mirror, feeds, audience.scope)
-    chosen = {kpi.name: _masked(kpi, audience) for kpi in kpis(feeds, queues)}
+    chosen = {kpi.name: masked(kpi, audience) for kpi in kpis(feeds, queues)}
     return {f"kpi-box-{name}": kpi_html(chosen[name], audience.language) for name in NUMBERS}
-
-
-def _masked(kpi: Kpi, audience: Audience) -> Kpi:
-    """A queue may be called by a number."""
-    return msgspec.structs.replace(kpi, note=shown_text(kpi.note, audience))
 
 
 def _waiting(feeds: Feeds, seen: Seen, audience: Audience) -> str:
