@@ -117,6 +117,28 @@ def test_an_explanation_is_on_the_screen_as_a_whole(screen: Any, size: tuple[int
         assert around["y"] + around["height"] <= size[1]
 
 
+@pytest.mark.parametrize("width", [1920, 1366, 1280, 1024, 1000, 910, 390])
+def test_no_label_of_a_number_is_cut_off(screen: Any, width: int) -> None:
+    asha = screen("asha")
+    asha.page.set_viewport_size({"width": width, "height": 768})
+    cut = asha.page.evaluate("""() => [...document.querySelectorAll('.numbers :is(.label, b, h2, a), .queues h2 > *')]
+        .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== 'inline')
+        .map(one => one.textContent)""")
+    assert cut == []
+
+
+def test_what_explains_a_queue_covers_none(screen: Any) -> None:
+    asha = screen("asha")
+    queues = asha.page.locator(".queues").bounding_box()
+    for queue in asha.page.locator(".queue > :first-child").all():
+        queue.hover()
+        expect(panel(asha)).to_contain_text("Agents on calls")
+        around = panel(asha).bounding_box()
+        assert around is not None
+        assert around["x"] + around["width"] <= queues["x"]
+        asha.page.keyboard.press("Escape")
+
+
 def test_queues_stand_by_name_and_count_their_own_calls(upstream: Upstream, screen: Any) -> None:
     asha, carla = screen("asha"), screen("carla")
     names = asha.page.locator(".queue > :first-child").all_inner_texts()

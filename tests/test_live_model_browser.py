@@ -33,7 +33,7 @@ LEFT_OUT = {
 
 @pytest.fixture(scope="module")
 def recordings(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> list[Recording]:
-    """Before Chromium: while it runs, no other event loop may. What the stories of a seed hold changes with the code."""
+    """Before Chromium: while it runs, no other event loop may. What a seed's story holds changes with the code."""
     with django_db_blocker.unblock():
         told = record(range(FIRST, FIRST + STORIES))
         for seed in range(FIRST + STORIES, FIRST + STORIES + MORE):
