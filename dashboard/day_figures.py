@@ -1,6 +1,7 @@
 """The figures of a stretch of one queue's day, in the order in which page, table and CSV show them. Pure.
 
-Each says what it means; of what nobody saw there is none, and never a zero.
+What the board shows too is defined in definitions.py and reckoned in day_numbers.py; only what is of this page alone is
+defined here. Of what nobody saw there is none, and never a zero.
 """
 
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from typing import NamedTuple
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.day_numbers import values
+from dashboard.definitions import BY_NAME, CALLS, PERCENT, TIME
+from dashboard.number_boxes import in_unit
 from dashboard.numbers import Tally
-from dashboard.rows import NONE, elapsed
-
-COUNT, PERCENT, TIME = "count", "percent", "time"
+from dashboard.rows import NONE
 
 
 class Stretch(NamedTuple):
@@ -24,11 +26,12 @@ class Stretch(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """`of`: calls, percent or milliseconds; None when it is not known."""
+    """`name`: in files and for scripts. `of`: calls, percent or milliseconds; None when it is not known."""
 
     name: str
     label: Promise
     meaning: Promise
+    left_out: Promise | str
     unit: str
     of: Callable[[Stretch], float | None]
 
@@ -37,43 +40,39 @@ class Figure(NamedTuple):
 
     def text(self, stretch: Stretch) -> str:
         value = self.value(stretch)
-        if value is None:
-            return NONE
-        return elapsed(int(value)) if self.unit == TIME else f"{value:.0f}" + (" %" if self.unit == PERCENT else "")
+        return NONE if value is None else in_unit(self.unit, value)
 
     @property
     def column(self) -> str:
         """Its name in a file, with the unit."""
-        return self.name + {COUNT: "", PERCENT: "_percent", TIME: "_s"}[self.unit]
+        return self.name + {CALLS: "", PERCENT: "_percent", TIME: "_s"}[self.unit]
 
     def cell(self, stretch: Stretch) -> str:
         """In a file: seconds and percent with one digit after the point; empty when it is not known."""
         value = self.value(stretch)
         if value is None:
             return ""
-        return f"{value:.0f}" if self.unit == COUNT else f"{value / 1000 if self.unit == TIME else value:.1f}"
+        return f"{value:.0f}" if self.unit == CALLS else f"{value / 1000 if self.unit == TIME else value:.1f}"
+
+
+def _defined(name: str, number: str) -> Figure:
+    """A number of the board, of one queue: all of its calls have the same target."""
+    one = BY_NAME[number]
+    return Figure(name, one.label, one.formula, one.left_out, one.unit, lambda of: values(of.tally, of.tally)[number])
 
 
 FIGURES = (
-    Figure("offered", _("Offered"), _(
-        "Calls that came into this queue, each in the minute it came. Calls that agents made are not among them."),
-        COUNT, lambda of: of.tally.offered),
-    Figure("answered", _("Answered"), _("Of those, the calls that an agent spoke with."), COUNT,
-           lambda of: of.tally.answered),
-    Figure("unanswered", _("Left unanswered"), _("Of those, the calls that ended while they still waited or rang."),
-           COUNT, lambda of: of.tally.unanswered),
-    Figure("unknown", _("Not known"), _("Of those, the calls that went while nobody looked."), COUNT,
+    _defined("offered", "offered"),
+    _defined("answered", "answered"),
+    _defined("unanswered", "left-unanswered"),
+    Figure("unknown", _("Not known"), _("The offered calls that went while nobody looked."), "", CALLS,
            lambda of: of.tally.unknown),
-    Figure("within", _("In target"), _("Answered within the target's seconds."), COUNT, lambda of: of.tally.within),
-    Figure("service_level", _("Service level"), _(
-        "Answered within the target's seconds, in percent of the calls that were answered or left unanswered."),
-        PERCENT, lambda of: of.tally.service_level),
-    Figure("average_wait", _("Average wait"), _("Until answered, or until the caller left."), TIME,
-           lambda of: of.tally.average_wait_ms),
-    Figure("longest_wait", _("Longest wait"), _("The longest of these waits."), TIME,
-           lambda of: of.tally.wait_most_ms if of.tally.waits else None),
-    Figure("average_talk", _("Average talk"), _("From the answer to the end, hold included, of calls that are over."),
-           TIME, lambda of: of.tally.average_talk_ms),
-    Figure("waiting_most", _("Waiting at most"), _("How many waited at once, at most, in any list we saw."), COUNT,
+    Figure("within", _("In target"), _("The answered calls whose wait was within the queue’s target."), "", CALLS,
+           lambda of: of.tally.within),
+    _defined("service_level", "service-level"),
+    _defined("average_wait", "average-wait"),
+    _defined("longest_wait", "worst-wait"),
+    _defined("average_talk", "average-talk"),
+    Figure("waiting_most", _("Waiting at most"), _("How many waited at once, at most, in any list we saw."), "", CALLS,
            lambda of: of.waiting_most),
 )

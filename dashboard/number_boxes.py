@@ -171,10 +171,11 @@ def aim(percent: int, seconds: int) -> str:
 
 
 def shown(name: str, value: float | None) -> str:
+    return "" if value is None else in_unit(BY_NAME[name].unit, value)
+
+
+def in_unit(unit: str, value: float) -> str:
     """A number as it is read. A percentage is rounded down: what missed its target must not look as if it met it."""
-    if value is None:
-        return ""
-    unit = BY_NAME[name].unit
     if unit == TIME:
         return elapsed(int(value))
     return f"{int(value)}\u00a0%" if unit == PERCENT else str(int(value))

@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from dashboard.access import Audience
+from dashboard.access import Audience, shown_text
 from dashboard.breach_views import limits_said
 from dashboard.day_numbers import day_of
 from dashboard.limits import SERVICE_LEVEL, WAIT, WAITING
@@ -64,7 +64,7 @@ def queue_parts(mirror: Mirror, feeds: Feeds, queues: Queues, levels: Levels, au
     for card, board, health in feeds:
         day = day_of(card, board, health, now)
         for key, queue in _queues(mirror, card, queues, day, audience):
-            view = _named(card, key, queue, levels.get((card.pk, key), {}), several=len(feeds) > 1)
+            view = _named(card, queue, levels.get((card.pk, key), {}), audience, several=len(feeds) > 1)
             if not health.blank:
                 view = _with_now(view, queues.get((card.pk, key), NOBODY))
             views.append(view if day is None else _with_day(view, day.queues.get(key, Tally()), queue))
@@ -83,9 +83,11 @@ def _queues(mirror: Mirror, card: Card, with_calls: Queues, day: Day | None,
         yield NO_QUEUE, None
 
 
-def _named(card: Card, key: str, queue: QueueCard | None, levels: dict[str, str], *, several: bool) -> QueueView:
+def _named(card: Card, queue: QueueCard | None, levels: dict[str, str], audience: Audience, *,
+           several: bool) -> QueueView:
+    """By the name as it is shown: a queue may be called by a number, and its place must not tell it either."""
     ref = f"0-{card.pk}" if queue is None else str(queue.pk)
-    name = _("Without a queue") if queue is None else queue.name
+    name = _("Without a queue") if queue is None else shown_text(queue.name, audience)
     return QueueView(
         ref=ref, account=card.name, with_account=several, name=name, address=day_page(queue.pk) if queue else "",
         sort_key=f"{int(queue is None)}-{name.casefold()}-{card.pk}-{ref}",

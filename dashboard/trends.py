@@ -24,7 +24,7 @@ SHOWN = 60  # minutes
 RUN = 15  # minutes whose calls make up one point of the service level: those of one minute are too few
 WIDTH, HEIGHT, EDGE = 2 * (SHOWN - 1), 24, 2  # of the picture; `EDGE` keeps the line's own thickness inside
 Points = tuple[float | None, ...]
-LABELS = {"waiting": gettext_lazy("Waiting, last hour"), "service-level": gettext_lazy("Service level, last hour")}
+LABELS = {"waiting": gettext_lazy("Waiting at most"), "service-level": gettext_lazy("Service level")}
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -87,11 +87,12 @@ def _drawn(name: str, points: Points, language: str) -> str:
 def _line(name: str, points: Points) -> Line:
     known, unit = [point for point in points if point is not None], " %" if name == "service-level" else ""
     if not known:
-        return Line(name=name, label=LABELS[name], value="–", said=_("%(label)s: not known") % {"label": LABELS[name]})
+        return Line(name=name, label=LABELS[name], value="–",
+                    said=_("%(label)s, last hour: not known") % {"label": LABELS[name]})
     top = 100.0 if unit else max(1.0, *known)
     last = points[-1]
     value = "–" if last is None else f"{last:.0f}{unit}"
-    said = _("%(label)s: lowest %(low)s, highest %(high)s, at last %(last)s") % {
+    said = _("%(label)s, last hour: lowest %(low)s, highest %(high)s, at last %(last)s") % {
         "label": LABELS[name], "low": f"{min(known):.0f}{unit}", "high": f"{max(known):.0f}{unit}", "last": value}
     if missing := len(points) - len(known):
         said = _("%(said)s; not known in %(minutes)s of %(all)s minutes") % {

@@ -29,10 +29,11 @@ def test_the_last_hour_is_drawn_beside_the_numbers(screen: Any, server: Callboar
     asha, page, broken = opened(screen, server)
     for name in ("waiting", "service-level"):
         expect(page.locator(f"#trends > #trend-{name} svg[role=img]")).to_be_visible()
-    box, line = page.locator("#kpis").bounding_box(), page.locator(".trends").bounding_box()
+    box, line, day = (page.locator(name).bounding_box() for name in ("#kpis", ".trends", "#day"))
     assert box is not None
     assert line is not None
-    assert (line["y"], line["height"]) == (box["y"], box["height"])  # no list gets shorter for it
+    assert day is not None
+    assert (line["y"], line["y"] + line["height"]) == (box["y"], day["y"] + day["height"])  # no list is shorter for it
     assert (broken, asha.problems) == ([], [])
 
 

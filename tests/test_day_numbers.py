@@ -250,6 +250,16 @@ def test_a_queues_name_is_text_and_leads_to_its_day_where_there_is_one() -> None
     assert (f'href="{day_page(12)}"' in seen.parts["q-12"]) == bool(day_page(12))
 
 
+@pytest.mark.parametrize(("full", "name"), [(False, "•••• 5678"), (True, "Hotline 919812345678")])
+def test_a_queue_that_is_called_by_a_number_is_masked_like_one_on_the_board(full: bool, name: str) -> None:
+    hotline = "Hotline 919812345678"
+    mirror = mirror_of(noted(call(queue_name=hotline), q302=BUSY), queues={1: {"302": QueueCard(12, hotline)}})
+    seen = shown(mirror, Audience(scope=Scope(everything=True), full_numbers=full))
+    assert name in seen.parts["q-12"]
+    assert f"{name}</small>" in seen.parts["kpi-box-longest-wait"]
+    assert ("9812345678" in "".join(seen.parts.values())) == full  # nor does its place among the queues tell it
+
+
 def test_agents_on_calls_are_people_and_not_calls() -> None:
     calls = [call("a", state=CallState.TALKING, agent_id="7"), call("b", state=CallState.HOLD, agent_id="7"),
              call("c", state=CallState.TALKING, agent_id="", agent_name="Ben"),

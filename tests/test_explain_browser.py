@@ -1,6 +1,7 @@
 """In Chromium: each number says what it means, to pointer, keyboard and touch, and goes away when told to."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -14,6 +15,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.usefixture
 def panel(asha: Any) -> Locator:
     found: Locator = asha.page.locator("#explain")
     return found
+
+
+def settled(upstream: Upstream, asha: Any) -> int:
+    """How many wait, once the list since `calm` is on the screen and what was there before has left it."""
+    mark = f"mark-{uuid4().hex}"  # one that no test before has put there
+    upstream.switch(add_call={"call_id": mark, "caller": "+919812345671", "entered_ago_s": 9, **SUPPORT})
+    expect(asha.row(mark)).to_be_attached()
+    expect(asha.page.locator(".row[data-missed]")).to_have_count(0)
+    return int(asha.page.locator("#kpi-waiting").inner_text())
 
 
 def test_a_pointer_on_a_number_is_told_what_it_means(screen: Any) -> None:
@@ -36,7 +46,7 @@ def test_a_pointer_on_a_number_is_told_what_it_means(screen: Any) -> None:
 
 def test_a_keyboard_goes_from_number_to_number_and_escape_closes(screen: Any) -> None:
     asha = screen("asha")
-    asha.page.locator("text=Sign out").focus()
+    asha.page.get_by_text("Sign out").focus()
     asha.page.keyboard.press("Tab")
     waiting = asha.page.locator("#kpi-box-waiting")
     expect(waiting).to_be_focused()
@@ -50,12 +60,14 @@ def test_a_keyboard_goes_from_number_to_number_and_escape_closes(screen: Any) ->
     expect(panel(asha)).to_be_hidden()
     expect(asha.page.locator("#day-box-offered")).to_be_focused()
     asha.page.keyboard.press("Tab")  # one stop for all of them
-    expect(asha.page.locator("#list")).to_be_focused()
+    expect(asha.page.get_by_role("link", name="Days by queue")).to_be_focused()
+    asha.page.keyboard.press("Shift+Tab")  # and back to the one it was
+    expect(asha.page.locator("#day-box-offered")).to_be_focused()
 
 
 def test_what_is_explained_follows_the_number_while_it_is_open(upstream: Upstream, screen: Any) -> None:
     asha = screen("asha")
-    waiting = int(asha.page.locator("#kpi-waiting").inner_text())
+    waiting = settled(upstream, asha)
     asha.page.locator("#kpi-box-waiting").focus()
     asha.page.keyboard.press("ArrowRight")
     asha.page.keyboard.press("ArrowLeft")
@@ -105,13 +117,37 @@ def test_an_explanation_is_on_the_screen_as_a_whole(screen: Any, size: tuple[int
         assert around["y"] + around["height"] <= size[1]
 
 
+@pytest.mark.parametrize("width", [1920, 1366, 1280, 1024, 1000, 910, 390])
+def test_no_label_of_a_number_is_cut_off(screen: Any, width: int) -> None:
+    asha = screen("asha")
+    asha.page.set_viewport_size({"width": width, "height": 768})
+    cut = asha.page.evaluate("""() => [...document.querySelectorAll('.numbers :is(.label, b, h2, a), .queues h2 > *')]
+        .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== 'inline')
+        .map(one => one.textContent)""")
+    assert cut == []
+
+
+def test_what_explains_a_queue_covers_none(screen: Any) -> None:
+    asha = screen("asha")
+    queues = asha.page.locator(".queues").bounding_box()
+    assert queues is not None
+    for queue in asha.page.locator(".queue > :first-child").all():
+        queue.hover()
+        expect(panel(asha)).to_be_visible()
+        around = panel(asha).bounding_box()
+        assert around is not None
+        assert around["x"] + around["width"] <= queues["x"]
+        asha.page.locator("h1").hover()
+        expect(panel(asha)).to_be_hidden()
+
+
 def test_queues_stand_by_name_and_count_their_own_calls(upstream: Upstream, screen: Any) -> None:
     asha, carla = screen("asha"), screen("carla")
     names = asha.page.locator(".queue > :first-child").all_inner_texts()
     assert names == sorted(names)
     assert carla.page.locator(".queue > :first-child").all_inner_texts() == ["Billing"]
     support = asha.page.locator(".queue", has_text="Support").locator("[data-number=waiting]")
-    expect(support).not_to_have_text("–")
+    settled(upstream, asha)
     before = int(support.inner_text())
     upstream.switch(add_call={"call_id": "count-1", "caller": "+919812345670", "entered_ago_s": 5, **SUPPORT})
     expect(support).to_have_text(str(before + 1))

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from dashboard import roles
+from dashboard.definitions import TODAY, of_window
 from dashboard.minutes import bounds, read_day
 from dashboard.models import CallMinute, Queue, Seat, Watched
 from dashboard.numbers import Gap
@@ -53,7 +54,7 @@ def busy(queue: Queue, at: int) -> None:
 def page(client: Client, queue: Queue, **asked: str) -> str:
     answer = client.get(f"/queues/{queue.pk}/", asked)
     assert answer.status_code == 200
-    return unescape(answer.content.decode())
+    return unescape(answer.content.decode()).replace("\u00a0", " ")
 
 
 def figures(text: str) -> dict[str, str]:
@@ -218,6 +219,31 @@ def test_the_charts_are_drawn_of_the_tables_numbers(observer: User, sales: Queue
     assert drawn["answered"][-1] is None  # to come
     assert drawn["gaps"][0] == [0.0, 9 / 24]
     assert len(data(signed_in(observer), sales, per="15")["times"]) == 96
+
+
+def test_a_level_is_the_same_as_on_the_board_and_never_rounded_up_to_its_target(
+    observer: User, sales: Queue, watched: Account
+) -> None:
+    minute(sales, 9 * HOUR, offered=1000, answered=1000, within=799)
+    assert figures(page(signed_in(observer), sales))["service_level"] == "79 %"
+
+
+def test_a_number_that_is_on_the_board_too_is_explained_in_the_same_words(observer: User, sales: Queue) -> None:
+    text = page(signed_in(observer), sales)
+    for one in of_window(TODAY):
+        assert f"<dt>{one.label}</dt><dd>{one.formula}" in text
+        assert f"Left out: {one.left_out}." in text or not one.left_out
+
+
+def test_a_queue_that_is_called_by_a_number_is_masked_for_who_may_not_see_whole_ones(
+    observer: User, admin: User, sales: Queue, billing: Queue
+) -> None:
+    Queue.objects.update(name="919812345678")
+    for end in ("", "day.csv"):
+        answer = signed_in(observer).get(f"/queues/{sales.pk}/{end}")
+        assert "9812345678" not in answer.content.decode() + str(answer.headers)
+        assert "•••• 5678" in answer.content.decode()
+    assert page(signed_in(admin), sales).count("919812345678") == 4  # the title, itself, both to go to
 
 
 def test_a_queues_name_is_shown_as_text(observer: User, sales: Queue) -> None:

@@ -227,7 +227,7 @@ def test_a_line_is_a_part_of_the_frame_and_says_in_words_what_it_shows() -> None
     uneven = Minutes((1,) * (KEPT - 2) + (7, 3), (3,) * KEPT, (4,) * KEPT)
     parts = shown((NORTHGATE, trend({"302": uneven}, unseen=range(KEPT - 12, KEPT - 2))))
     assert set(parts) == {"trend-waiting", "trend-service-level"}
-    assert ('role="img" aria-label="Waiting, last hour: lowest 1, highest 7, at last 3; '
+    assert ('role="img" aria-label="Waiting at most, last hour: lowest 1, highest 7, at last 3; '
             'not known in 10 of 60 minutes"') in parts["trend-waiting"]
     assert "lowest 75 %, highest 75 %, at last 75 %" in parts["trend-service-level"]
     assert "<b>3</b>" in parts["trend-waiting"]
@@ -250,7 +250,7 @@ def test_when_the_newest_minute_is_not_known_no_value_and_no_end_are_shown() -> 
 
 def test_an_account_that_is_too_old_for_the_numbers_is_left_out_of_the_lines() -> None:
     part = shown((NORTHGATE, trend({"302": of(2)})), now=NOW + 3_600_000)["trend-waiting"]
-    assert "Waiting, last hour: not known" in part
+    assert "Waiting at most, last hour: not known" in part
     assert "<b>–</b>" in part
 
 

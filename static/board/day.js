@@ -39,10 +39,19 @@ function bars(name, tone, stack) {
     barPercentage: 1, categoryPercentage: .86, pointStyle: "rect"};
 }
 
+// Neither good nor bad, and still to be told from the page.
+const outlined = (set) => ({...set, borderColor: colour("edge"), borderWidth: 1, borderSkipped: false});
+
 // Seconds are marked at whole and half minutes, and so on: never at 50 s.
 function step(values) {
   const most = Math.max(30, ...values.filter((value) => value !== null));
   return [10, 30, 60, 120, 300, 600, 1800, 3600].find((size) => most / size <= 5) ?? 7200;
+}
+
+// 00:00, 03:00, 06:00: where there is no room for them all, every second one.
+function everyThirdHour(at) {
+  const time = data.times[at];
+  return time.endsWith(":00") && parseInt(time, 10) % 3 === 0 ? time : null;
 }
 
 function options(format, top, stepSize) {
@@ -53,15 +62,17 @@ function options(format, top, stepSize) {
     interaction: {mode: "index", intersect: false},
     scales: {
       x: {stacked: true, offset: true, grid: {display: false}, border: {color: colour("line-strong")},
-        ticks: {...quiet, maxRotation: 0, autoSkipPadding: 16}},
+        ticks: {...quiet, maxRotation: 0, autoSkipPadding: 16, callback: everyThirdHour}},
       y: {stacked: true, beginAtZero: true, suggestedMax: top, max: top === 100 ? 100 : undefined,
         border: {display: false}, grid: {color: colour("line")},
         ticks: {...quiet, precision: 0, maxTicksLimit: 6, stepSize, callback: format}},
     },
     plugins: {
       legend: {display: false, position: "bottom", align: "start",
-        labels: {color: colour("ink-2"), usePointStyle: true, pointStyleWidth: 9, boxHeight: 9, font: {size: 11.5}}},
-      tooltip: {filter: ({raw}) => raw !== null, callbacks: {label: ({dataset, raw}) => `${dataset.label}: ${format(raw)}`}},
+        labels: {color: colour("ink-2"), usePointStyle: true, boxHeight: 7, font: {size: 11.5}}},
+      tooltip: {backgroundColor: colour("surface"), borderColor: colour("line-strong"), borderWidth: 1, padding: 8,
+        titleColor: colour("ink"), bodyColor: colour("ink-2"), usePointStyle: true, boxWidth: 8, boxHeight: 8, boxPadding: 4,
+        filter: ({raw}) => raw !== null, callbacks: {label: ({dataset, raw}) => `${dataset.label}: ${format(raw)}`}},
     },
   };
 }
@@ -78,7 +89,7 @@ function draw() {
   charts = [];
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   section.hidden = false; // first: a hidden canvas has no size
-  show("chart-calls", [bars("answered", "bar", "calls"), bars("unanswered", "warn", "calls"), bars("rest", "line-strong", "calls")]);
+  show("chart-calls", [bars("answered", "bar", "calls"), bars("unanswered", "warn", "calls"), outlined(bars("rest", "raised", "calls"))]);
   show("chart-waiting", [bars("waiting", "bar", "waiting")]);
   show("chart-wait", [bars("wait", "bar", "wait")], minutes, 30, step(data.wait));
   const percent = (value) => `${Math.round(value)} %`;

@@ -117,16 +117,19 @@ function dismiss() {
   close();
 }
 
-// Under all the numbers and not under its own, so that it covers none of them; on narrow screens at the lower edge.
+// Under all the numbers over the list, or before the queues: so that it covers none of them. On narrow screens at the
+// lower edge.
 function place(anchor) {
   if (narrow.matches) return panel.removeAttribute("style");
-  const {left} = anchor.getBoundingClientRect();
-  const {top, bottom} = (anchor.closest(".numbers") ?? anchor).getBoundingClientRect();
+  const strip = anchor.closest(".numbers");
+  const around = (strip ?? anchor.closest(".queues")).getBoundingClientRect();
+  const {left, top} = anchor.getBoundingClientRect();
   const {offsetWidth: width, offsetHeight: height} = panel;
-  const below = bottom + EDGE_PX + height <= innerHeight - EDGE_PX;
-  panel.style.left = `${Math.max(EDGE_PX, Math.min(left, innerWidth - width - EDGE_PX))}px`;
-  panel.style.top = `${below ? bottom + EDGE_PX : Math.max(EDGE_PX, top - EDGE_PX - height)}px`;
+  panel.style.left = `${within(strip ? left : around.left - EDGE_PX - width, innerWidth - width)}px`;
+  panel.style.top = `${within(strip ? around.bottom + EDGE_PX : top, innerHeight - height)}px`;
 }
+
+const within = (place, most) => Math.max(EDGE_PX, Math.min(place, most - EDGE_PX));
 
 function fill(anchor) {
   const numbers = anchor.matches(NUMBER) ? [anchor] : [...anchor.querySelectorAll(NUMBER)];
