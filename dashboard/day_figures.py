@@ -1,6 +1,7 @@
 """The figures of a stretch of one queue's day, in the order in which page, table and CSV show them. Pure.
 
-Each says what it means; of what nobody saw there is none, and never a zero.
+Each says what it means; of what nobody saw there is none, and never a zero. Nothing is rounded up, as on the board:
+what missed its target must not look as if it met it.
 """
 
 from collections.abc import Callable
@@ -39,7 +40,7 @@ class Figure(NamedTuple):
         value = self.value(stretch)
         if value is None:
             return NONE
-        return elapsed(int(value)) if self.unit == TIME else f"{value:.0f}" + (" %" if self.unit == PERCENT else "")
+        return elapsed(int(value)) if self.unit == TIME else f"{int(value)}" + (" %" if self.unit == PERCENT else "")
 
     @property
     def column(self) -> str:
@@ -47,11 +48,12 @@ class Figure(NamedTuple):
         return self.name + {COUNT: "", PERCENT: "_percent", TIME: "_s"}[self.unit]
 
     def cell(self, stretch: Stretch) -> str:
-        """In a file: seconds and percent with one digit after the point; empty when it is not known."""
+        """In a file: seconds and percent with one digit after the point, cut; empty when it is not known."""
         value = self.value(stretch)
         if value is None:
             return ""
-        return f"{value:.0f}" if self.unit == COUNT else f"{value / 1000 if self.unit == TIME else value:.1f}"
+        tenths = int(value / 100 if self.unit == TIME else 10 * value + 1e-6)  # 57.3 must not become 57.2
+        return f"{int(value)}" if self.unit == COUNT else f"{tenths / 10:.1f}"
 
 
 FIGURES = (
@@ -70,7 +72,7 @@ FIGURES = (
         PERCENT, lambda of: of.tally.service_level),
     Figure("average_wait", _("Average wait"), _("Until answered, or until the caller left."), TIME,
            lambda of: of.tally.average_wait_ms),
-    Figure("longest_wait", _("Longest wait"), _("The longest of these waits."), TIME,
+    Figure("worst_wait", _("Worst wait"), _("The longest of these waits."), TIME,
            lambda of: of.tally.wait_most_ms if of.tally.waits else None),
     Figure("average_talk", _("Average talk"), _("From the answer to the end, hold included, of calls that are over."),
            TIME, lambda of: of.tally.average_talk_ms),

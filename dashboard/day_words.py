@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.day_figures import FIGURES, Figure, Stretch
-from dashboard.minutes import Bin, QueueDay
+from dashboard.minutes import Bin, QueueDay, cut
 from dashboard.numbers import Gap
 
 MOST_GAPS = 12  # that are said one by one
@@ -66,8 +66,7 @@ def table(shown: QueueDay, zone: ZoneInfo) -> list[Row]:
 
 
 def _row(part: Bin, shown: QueueDay, zone: ZoneInfo) -> Row:
-    unseen = [Gap(max(gap.began, part.began), min(gap.ended, part.ended)) for gap in shown.gaps
-              if gap.began < part.ended and gap.ended > part.began]
+    unseen = cut(shown.gaps, part.began, part.ended)
     note = _("nobody looked %(stretches)s") % {
         "stretches": ", ".join(_between(gap, shown, zone) for gap in unseen)} if unseen else ""
     return Row(clock(part.began, zone, 0), clock(part.ended, zone, shown.ended),
@@ -76,7 +75,8 @@ def _row(part: Bin, shown: QueueDay, zone: ZoneInfo) -> Row:
 
 # ── charts ─────────────────────────────────────────────────────────────────────────────────────────
 def chart_data(shown: QueueDay, zone: ZoneInfo, target: int) -> dict[str, Any]:
-    """For static/board/day.js. Seconds and percent; null where there is nothing to tell. Gaps: shares of the day."""
+    """For static/board/day.js. Whole seconds and percent, cut as in the table; null where there is nothing to tell.
+    Gaps: shares of the day."""
     length = shown.ended - shown.began
     return {
         "times": [clock(part.began, zone, 0) for part in shown.bins],
@@ -84,8 +84,8 @@ def chart_data(shown: QueueDay, zone: ZoneInfo, target: int) -> dict[str, Any]:
         "unanswered": [_call(part, part.tally.unanswered) for part in shown.bins],
         "rest": [_call(part, part.tally.offered - part.tally.decided) for part in shown.bins],
         "waiting": [part.waiting_most for part in shown.bins],
-        "level": [part.tally.service_level for part in shown.bins],
-        "wait": [None if (wait := part.tally.average_wait_ms) is None else wait / 1000 for part in shown.bins],
+        "level": [None if (level := part.tally.service_level) is None else int(level) for part in shown.bins],
+        "wait": [None if (wait := part.tally.average_wait_ms) is None else int(wait / 1000) for part in shown.bins],
         "target": target,
         "gaps": [[(at - shown.began) / length for at in gap] for gap in shown.gaps],
         "words": {

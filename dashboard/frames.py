@@ -69,7 +69,7 @@ def picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
         day = today(feeds, mirror.queues, audience.scope, now)
         parts = number_parts(feeds, queues, day, audience.language) | _feed_parts(feeds)
         parts |= queue_parts(mirror, feeds, queues, audience, now) | agent_parts(feeds, seen, audience)
-        parts |= trend_parts(feeds, audience)
+        parts |= trend_parts(feeds, mirror.queues, audience)
     return Picture(rows=rows, parts=parts, asof=asof(feeds))
 
 
