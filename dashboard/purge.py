@@ -59,8 +59,8 @@ def purge_batch(account: int, now: int) -> int:
 
 
 def forget(instance: Account, **kwargs: Any) -> None:
-    """Receives `pre_delete`, in the transaction that deletes the account. Who notes a list of it waits from here on, and
-    then finds no account."""
+    """Receives `pre_delete`, in the transaction that deletes the account. Who notes a list of it waits from here on,
+    and then finds no account."""
     list(Account.objects.select_for_update().filter(pk=instance.pk).values_list("pk"))
     for model in (ObservedCall, CallMinute, Watched):
         rows: QuerySet[Any] = model._default_manager.filter(account_id=instance.pk)
