@@ -1,5 +1,5 @@
 """Two `serve` processes, kill -9, and a centre whose clock runs many times as fast: a failover doubles nothing, and
-what the database holds afterwards is right to the call.
+what the database holds afterwards is right to the call: on PostgreSQL, and on one file of SQLite.
 
 CALLBOARD_LONG: a whole day at 60 times the speed, in half an hour: who was killed takes its time to start again.
 """
@@ -9,10 +9,12 @@ import json
 import logging
 import os
 import re
+import sqlite3
 import sys
 import urllib.request
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,11 @@ class Hastened(Callboard):
     command = (sys.executable, "-m", "tests.hastened")
 
 
-@pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
+@pytest.fixture(params=["PostgreSQL", "SQLite"])
+def environment(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    if request.param == "SQLite":
+        yield redis()
+        return
     with postgres() as database:
         yield database | redis()
 
@@ -58,6 +63,9 @@ class Site:
         self.deaths: list[int] = []  # the newest list that was noted then
 
     def asked(self, question: str) -> list[tuple[Any, ...]]:
+        if "DATABASE_URL" not in self.more:
+            with closing(sqlite3.connect(self.data / "callboard.sqlite3", timeout=10)) as file:
+                return file.execute(question).fetchall()
         with psycopg.connect(self.more["DATABASE_URL"], connect_timeout=10) as database:
             return database.execute(question).fetchall()
 
