@@ -27,6 +27,7 @@ from queue_api.models import Account
 
 QUEUES = 10
 WAIT_MS, TALK_MS, HOUR_MS = 25_000, 200_000, 3_600_000
+STRETCH_MS, GAP_MS = 300_000, 20_000  # a bad day: nobody looked for 20 s in every five minutes
 AT_ONCE, FEW = 2000, 100  # rows that are written in one go
 
 
@@ -56,7 +57,9 @@ def write_day(account: Account, midnight: int, calls: int, hours: float, until: 
     for start in range(0, calls, AT_ONCE):
         _write(account, records[start:start + AT_ONCE])
     history.count_anew(account.pk, {record.offered_at // history.MINUTE_MS for record in records})
-    Watched.objects.create(account=account, began_at=opened, until=ended)
+    Watched.objects.bulk_create(
+        Watched(account=account, began_at=began, until=min(began + STRETCH_MS - GAP_MS, ended))
+        for began in range(opened, ended, STRETCH_MS))
 
 
 def live_day(account: Account, midnight: int, calls: int, hours: float) -> None:

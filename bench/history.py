@@ -72,19 +72,28 @@ def pages(board: Any) -> dict[str, dict[str, float]]:
 
     from dashboard.mirror import mirror, read_news
     from dashboard.models import Queue
+    from queue_api.models import Account
 
     mirror.take(read_news({}, 0))
     mirror.offer(board)
-    day = f"/queues/{Queue.objects.order_by('pk')[0].pk}/"
     found = {}
-    for name, paths in {"sita": ("/", day, f"{day}?per=15", f"{day}day.csv", f"{day}day.csv?per=1", "/me/"),
-                        "admin": ("/", day, "/setup/", "/admin/dashboard/queue/", "/metrics", "/readyz")}.items():
+    for name, paths in _paths(Queue.objects.order_by("pk")[0].pk, Account.objects.get().pk).items():
         client = Client(REMOTE_ADDR="127.0.0.1")
         client.force_login(User.objects.get(username=name))
         for path in paths:
-            assert client.get(path).status_code in (200, 503), path
-            found[f"{name} {path.replace(day, '/queues/…/')}"] = milliseconds(lambda c=client, p=path: c.get(p), 15)  # type: ignore[misc]
+            assert client.get(path).status_code in (200, 302, 503), path
+            found[f"{name} {path}"] = milliseconds(lambda c=client, p=path: c.get(p), 15)  # type: ignore[misc]
     return found
+
+
+def _paths(queue: int, account: int) -> dict[str, list[str]]:
+    """By who asks."""
+    day, accounts = f"/queues/{queue}/", "/admin/queue_api/account/"
+    asked = ("", "?per=15", "day.csv", "day.csv?per=1")
+    return {
+        "sita": ["/", "/queues/", *(f"{day}{one}" for one in asked), "/me/"],
+        "admin": ["/", day, "/setup/", "/admin/", "/admin/dashboard/queue/", accounts, f"{accounts}{account}/change/",
+                  f"{accounts}{account}/delete/", "/admin/dashboard/takeoverattempt/", "/metrics", "/readyz"]}
 
 
 def grow(days: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from dashboard.record_csv import csv_file
 from dashboard.views import viewer_for
 
 SHOWN_STEP, FILE_STEP = 30, 15
+SHOWN_STEPS = tuple(step for step in STEPS if step >= 15)  # 1,440 rows are for a file
 MOST_QUEUES = 200  # that are named for going to another one
 
 
@@ -54,8 +55,8 @@ def queue_days(request: HttpRequest) -> HttpResponse:
 @login_required
 def queue_day(request: HttpRequest, pk: int) -> HttpResponse:
     """200; 400 with words for a day that is none or has not come; 404."""
-    asked = _asked(request, pk, SHOWN_STEP)
-    context = {"queue": asked.queue, "asked": asked, "user_name": request.user, "steps": STEPS[1:],
+    asked = _asked(request, pk, SHOWN_STEP, SHOWN_STEPS)
+    context = {"queue": asked.queue, "asked": asked, "user_name": request.user, "steps": SHOWN_STEPS,
                "others": [queue for queue in _queues(request) if queue.pk != pk]}
     if asked.wrong:
         return render(request, "dashboard/queue_day.html", context, status=HTTPStatus.BAD_REQUEST)
@@ -72,7 +73,7 @@ def queue_day(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def queue_day_csv(request: HttpRequest, pk: int) -> HttpResponse:
     """A row for every 15 minutes, or as many as `per` says; what nobody saw is empty. 400 and 404 as the page."""
-    asked = _asked(request, pk, FILE_STEP)
+    asked = _asked(request, pk, FILE_STEP, STEPS)
     if asked.wrong:
         return HttpResponse(asked.wrong, status=HTTPStatus.BAD_REQUEST, content_type="text/plain; charset=utf-8")
     shown = read_day(asked.queue.account, asked.queue.key, asked.day, asked.step, now_ms())
@@ -84,19 +85,19 @@ def queue_day_csv(request: HttpRequest, pk: int) -> HttpResponse:
 def _lines(asked: Asked, shown: QueueDay) -> list[list[str]]:
     zone = ZoneInfo(asked.queue.account.time_zone)
     return [[asked.queue.name, f"{asked.day}", clock(part.began, zone, 0), clock(part.ended, zone, shown.ended),
-             part.seen, *(figure.cell(part.stretch) for figure in FIGURES)]
-            for part in shown.bins if part.seen != "later"]
+             part.seen, *(figure.cell(stretch) for figure in FIGURES)]
+            for part in shown.bins if part.seen != "later" for stretch in (part.stretch,)]
 
 
 # ── what was asked for ─────────────────────────────────────────────────────────────────────────────
-def _asked(request: HttpRequest, pk: int, step: int) -> Asked:
+def _asked(request: HttpRequest, pk: int, step: int, steps: tuple[int, ...]) -> Asked:
     """Raises Http404 for a queue that the viewer may not see, whatever else was asked."""
     queue, viewer = Queue.objects.select_related("account").filter(pk=pk).first(), viewer_for(request)
     if queue is None or viewer is None or not viewer.audience.scope.covers(queue.account_id, queue.key):
         raise Http404
     today = datetime.fromtimestamp(now_ms() / 1000, ZoneInfo(queue.account.time_zone)).date()
     per = request.GET.get("per", "")
-    step = int(per) if per in map(str, STEPS) else step
+    step = int(per) if per in map(str, steps) else step
     text = request.GET.get("day", "") or f"{today}"
     day = _day(text)
     if day is None:

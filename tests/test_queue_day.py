@@ -245,6 +245,7 @@ def test_the_charts_are_drawn_of_the_tables_numbers(observer: User, sales: Queue
     assert drawn["answered"][-1] is None  # to come
     assert drawn["gaps"][0] == [0.0, 9 / 24]
     assert len(data(signed_in(observer), sales, per="15")["times"]) == 96
+    assert len(data(signed_in(observer), sales, per="1")["times"]) == 48  # each minute is for the file
 
 
 def test_a_queues_name_is_shown_as_text(observer: User, sales: Queue) -> None:
