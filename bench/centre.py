@@ -8,6 +8,7 @@
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import msgspec
 from django.contrib.auth.models import Permission, User
@@ -26,11 +27,12 @@ from queue_api.models import Account
 
 QUEUES = 10
 WAIT_MS, TALK_MS, HOUR_MS = 25_000, 200_000, 3_600_000
-AT_ONCE, FEW = 2000, 100  # rows that are written in one go
+STRETCH_MS, GAP_MS = 300_000, 20_000  # a bad day: nobody looked for 20 s in every five minutes
+AT_ONCE, STEP_MS = 2000, 20_000  # rows that are written in one go; of a day that is lived through: so often
 
 
 def furnish() -> Account:
-    account = Account(name="Northgate", base_url="https://deepcall.example")
+    account = Account(name="Northgate", base_url="https://deepcall.example", time_zone=late_zone())
     account.set_ssid("bench")
     account.save()
     queues = [Queue.objects.create(account=account, key=str(300 + at), name=f"Queue {at}") for at in range(QUEUES)]
@@ -41,6 +43,12 @@ def furnish() -> Account:
     return account
 
 
+def late_zone() -> str:
+    """Where it is ten in the evening: else a day of so many calls would be as short as the time since midnight is."""
+    ahead = (22 - datetime.now(UTC).hour + 12) % 24 - 12
+    return f"Etc/GMT{-ahead:+d}"  # POSIX counts them the other way round
+
+
 def write_day(account: Account, midnight: int, calls: int, hours: float, until: int | None = None) -> None:
     """`calls` over `hours` from nine on, or so that the last came at `until` (epoch ms)."""
     opened = midnight + 9 * HOUR_MS if until is None else max(midnight, until - int(hours * HOUR_MS))
@@ -49,23 +57,38 @@ def write_day(account: Account, midnight: int, calls: int, hours: float, until: 
     for start in range(0, calls, AT_ONCE):
         _write(account, records[start:start + AT_ONCE])
     history.count_anew(account.pk, {record.offered_at // history.MINUTE_MS for record in records})
-    Watched.objects.create(account=account, began_at=opened, until=ended)
+    Watched.objects.bulk_create(
+        Watched(account=account, began_at=began, until=min(began + STRETCH_MS - GAP_MS, ended))
+        for began in range(opened, ended, STRETCH_MS))
 
 
 def live_day(account: Account, midnight: int, calls: int, hours: float) -> None:
     opened = midnight + 9 * HOUR_MS
     ended = opened + int(hours * HOUR_MS)
     records = _records(opened, ended, calls)
-    for start in range(0, calls, FEW):
-        batch = records[start:start + FEW]
-        for stage in (_waiting, _spoken, lambda record: record):
-            with transaction.atomic():
-                _write(account, [stage(record) for record in batch])
-                history.count_anew(account.pk, {record.offered_at // history.MINUTE_MS for record in batch})
-        upsert(CallMinute, history.MINUTE, history.MINUTE_IS, ("waiting_most",), (
-            (account.pk, minute, record.queue_key, *history.NOTHING, 1 + minute % 3)
-            for record in batch for minute in _minutes_waited(record)))
+    steps: dict[int, dict[str, Record]] = {}
+    for record in records:
+        for at, stage in _stages(record):
+            steps.setdefault(at // STEP_MS, {})[record.key] = stage
+    for _at, step in sorted(steps.items()):
+        with transaction.atomic():
+            _write(account, list(step.values()))
+            history.count_anew(account.pk, {record.offered_at // history.MINUTE_MS for record in step.values()})
+            _note_waiting(account, [record for record in step.values() if record.outcome is Outcome.LIVE])
     Watched.objects.create(account=account, began_at=opened, until=ended)
+
+
+def _stages(record: Record) -> Iterator[tuple[int, Record]]:
+    yield record.offered_at, _waiting(record)
+    if record.answered_at is not None:
+        yield record.answered_at, _spoken(record)
+    yield record.ended_at or record.offered_at, record
+
+
+def _note_waiting(account: Account, waiting: list[Record]) -> None:
+    upsert(CallMinute, history.MINUTE, history.MINUTE_IS, ("waiting_most",), (
+        (account.pk, minute, record.queue_key, *history.NOTHING, 1 + minute % 3)
+        for record in waiting for minute in _minutes_waited(record)))
 
 
 def _records(opened: int, ended: int, calls: int) -> list[Record]:

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
+from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save, pre_delete
 from django.utils.translation import gettext_lazy as _
 
 
@@ -17,12 +17,15 @@ class DashboardConfig(AppConfig):
         )
         from dashboard.borrowing import borrowed
         from dashboard.changes import connect
+        from dashboard.purge import forget
         from queue_api import turns
+        from queue_api.models import Account
 
         turns.take = borrowed
         post_migrate.connect(_use_wal, sender=self)
         post_migrate.connect(roles.keep, sender=self)
         connect(post_save, post_delete, m2m_changed)
+        pre_delete.connect(forget, sender=Account)
 
 
 def _use_wal(using: str = "default", **kwargs: Any) -> None:

@@ -1,7 +1,8 @@
 """The figures of a stretch of one queue's day, in the order in which page, table and CSV show them. Pure.
 
 What the board shows too is defined in definitions.py and reckoned in day_numbers.py; only what is of this page alone is
-defined here. Of what nobody saw there is none, and never a zero.
+defined here. Of what nobody saw there is none, and never a zero. Nothing is rounded up, as on the board: what
+missed its target must not look as if it met it.
 """
 
 from collections.abc import Callable
@@ -48,11 +49,12 @@ class Figure(NamedTuple):
         return self.name + {CALLS: "", PERCENT: "_percent", TIME: "_s"}[self.unit]
 
     def cell(self, stretch: Stretch) -> str:
-        """In a file: seconds and percent with one digit after the point; empty when it is not known."""
+        """In a file: seconds and percent with one digit after the point, cut; empty when it is not known."""
         value = self.value(stretch)
         if value is None:
             return ""
-        return f"{value:.0f}" if self.unit == CALLS else f"{value / 1000 if self.unit == TIME else value:.1f}"
+        tenths = int(value / 100 if self.unit == TIME else 10 * value + 1e-6)  # 57.3 must not become 57.2
+        return f"{int(value)}" if self.unit == CALLS else f"{tenths / 10:.1f}"
 
 
 def _defined(name: str, number: str) -> Figure:
@@ -71,7 +73,7 @@ FIGURES = (
            lambda of: of.tally.within),
     _defined("service_level", "service-level"),
     _defined("average_wait", "average-wait"),
-    _defined("longest_wait", "worst-wait"),
+    _defined("worst_wait", "worst-wait"),
     _defined("average_talk", "average-talk"),
     Figure("waiting_most", _("Waiting at most"), _("How many waited at once, at most, in any list we saw."), "", CALLS,
            lambda of: of.waiting_most),

@@ -5,11 +5,13 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.day_figures import FIGURES, Figure, Stretch
-from dashboard.minutes import Bin, QueueDay
+from dashboard.minutes import Bin, QueueDay, cut
 from dashboard.numbers import Gap
 
 MOST_GAPS = 12  # that are said one by one
@@ -22,6 +24,11 @@ class Row(NamedTuple):
     ended: str
     cells: list[str]
     note: str
+
+    @property
+    def html(self) -> SafeString:
+        """The cells in one go: each would be three nodes of the template."""
+        return format_html_join("", "<td>{}</td>", ((cell,) for cell in self.cells))
 
 
 def clock(at: int, zone: ZoneInfo, ended: int) -> str:
@@ -66,17 +73,17 @@ def table(shown: QueueDay, zone: ZoneInfo) -> list[Row]:
 
 
 def _row(part: Bin, shown: QueueDay, zone: ZoneInfo) -> Row:
-    unseen = [Gap(max(gap.began, part.began), min(gap.ended, part.ended)) for gap in shown.gaps
-              if gap.began < part.ended and gap.ended > part.began]
+    unseen, stretch = cut(shown.gaps, part.began, part.ended), part.stretch
     note = _("nobody looked %(stretches)s") % {
         "stretches": ", ".join(_between(gap, shown, zone) for gap in unseen)} if unseen else ""
     return Row(clock(part.began, zone, 0), clock(part.ended, zone, shown.ended),
-               [figure.text(part.stretch) for figure in FIGURES], note)
+               [figure.text(stretch) for figure in FIGURES], note)
 
 
 # ── charts ─────────────────────────────────────────────────────────────────────────────────────────
 def chart_data(shown: QueueDay, zone: ZoneInfo, target: int) -> dict[str, Any]:
-    """For static/board/day.js. Seconds and percent; null where there is nothing to tell. Gaps: shares of the day."""
+    """For static/board/day.js. Whole seconds and percent, cut as in the table; null where there is nothing to tell.
+    Gaps: shares of the day."""
     length = shown.ended - shown.began
     return {
         "times": [clock(part.began, zone, 0) for part in shown.bins],
@@ -84,8 +91,8 @@ def chart_data(shown: QueueDay, zone: ZoneInfo, target: int) -> dict[str, Any]:
         "unanswered": [_call(part, part.tally.unanswered) for part in shown.bins],
         "rest": [_call(part, part.tally.offered - part.tally.decided) for part in shown.bins],
         "waiting": [part.waiting_most for part in shown.bins],
-        "level": [part.tally.service_level for part in shown.bins],
-        "wait": [None if (wait := part.tally.average_wait_ms) is None else wait / 1000 for part in shown.bins],
+        "level": [None if (level := part.tally.service_level) is None else int(level) for part in shown.bins],
+        "wait": [None if (wait := part.tally.average_wait_ms) is None else int(wait / 1000) for part in shown.bins],
         "target": target,
         "gaps": [[(at - shown.began) / length for at in gap] for gap in shown.gaps],
         "words": {

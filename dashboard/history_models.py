@@ -1,7 +1,8 @@
 """What was observed: calls, the minutes they came in, and when anybody looked. Written by the lease holder alone.
 
 Times are epoch milliseconds in integers: half the bytes of a database's own moments, and a day has 50,000 calls.
-Of a caller nothing is kept.
+Of a caller nothing is kept. With an account its history goes (`dashboard/purge.py`): Django would read every row
+of it first, and the admin's page that asks whether to delete would name each call.
 """
 
 from typing import ClassVar
@@ -19,7 +20,7 @@ class ObservedCall(models.Model):
     """
 
     pk = models.CompositePrimaryKey("account_id", "call_key", "life")
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
+    account = models.ForeignKey(Account, on_delete=models.DO_NOTHING, related_name="+", db_index=False)
     offered_at = models.PositiveBigIntegerField()
     last_seen_at = models.PositiveBigIntegerField()
     answered_at = models.PositiveBigIntegerField(null=True)
@@ -53,7 +54,7 @@ class CallMinute(models.Model):
     """
 
     pk = models.CompositePrimaryKey("account_id", "minute", "queue_key")
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
+    account = models.ForeignKey(Account, on_delete=models.DO_NOTHING, related_name="+", db_index=False)
     wait_ms = models.PositiveBigIntegerField(default=0)
     wait_most_ms = models.PositiveBigIntegerField(default=0)
     talk_ms = models.PositiveBigIntegerField(default=0)
@@ -75,7 +76,7 @@ class CallMinute(models.Model):
 class Watched(models.Model):
     """A stretch in which complete lists came one after the other. What lies between two of them is a gap."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
+    account = models.ForeignKey(Account, on_delete=models.DO_NOTHING, related_name="+", db_index=False)
     began_at = models.PositiveBigIntegerField()
     until = models.PositiveBigIntegerField()
 

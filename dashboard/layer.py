@@ -17,7 +17,7 @@ from dashboard.said_once import SaidOnce
 logger = logging.getLogger(__name__)
 
 GROUP = "callboard"
-SEND_LIMIT_S = 2.0
+SEND_LIMIT_S, JOIN_LIMIT_S = 2.0, 3.0
 REJOIN_S = 10.0  # in memory one message that expires unread ends a membership for good; a day ends it anyway
 ECHO = "echo"
 
@@ -49,7 +49,7 @@ class Layer:
         wait = 0.5
         while True:
             try:
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(JOIN_LIMIT_S):
                     layer = get_channel_layer()
                     channel = await layer.new_channel()
                     await layer.group_add(GROUP, channel)

@@ -6,6 +6,7 @@
 Epoch milliseconds, days and clocks in the account's zone.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from functools import reduce
@@ -117,10 +118,20 @@ def _counted(account: Account, key: str, first: int, until: int, step: int) -> d
 
 def _bin(began: int, ended: int, until: int, gaps: list[Gap], found: tuple[Tally, int] | None) -> Bin:
     over = min(ended, until)
-    unseen = sum(max(0, min(over, gap.ended) - max(began, gap.began)) for gap in gaps)
+    unseen = sum(gap.ended - gap.began for gap in cut(gaps, began, over))
     seen = "later" if began >= until else "all" if not unseen else "none" if unseen >= over - began else "part"
     tally, most = found or (Tally(), 0)
     return Bin(began, ended, seen, tally, most if seen in ("all", "part") else None)
+
+
+def cut(gaps: list[Gap], began: int, ended: int) -> list[Gap]:
+    """What of the gaps lies in a stretch. A bad day has hundreds of them and 1,440 minutes: not each is looked at."""
+    found = []
+    for at in range(bisect_right(gaps, began, key=lambda gap: gap.ended), len(gaps)):
+        if gaps[at].began >= ended:
+            break
+        found.append(Gap(max(gaps[at].began, began), min(gaps[at].ended, ended)))
+    return found
 
 
 def _gaps(stretches: Iterable[tuple[int, int]], began: int, until: int) -> Iterable[Gap]:

@@ -121,6 +121,11 @@ class PolledAccountAdmin(RowActions, ProofAdmin, AccountAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return WithLeases
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with an account; of its history no row is named, there may be half a million."""
+        named, *rest = super().get_deleted_objects(objs, request)
+        return [*named, _("All that was noted of their calls: days by queue, and the numbers since midnight")], *rest
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         given = super().get_fieldsets(request, obj)
         first, *others = given

@@ -283,7 +283,7 @@ class Poller:
 
     def _extend(self, good_until: float) -> None:
         self.good_until = good_until
-        if self._question is not None:
+        if self._question is not None and not self._question.expired():  # then the list is given up already
             left_s = good_until - time.monotonic()
             self._question.reschedule(asyncio.get_running_loop().time() + left_s)
 

@@ -2,12 +2,14 @@
 
     purge = Purge(every_s)
     purge.some(leading, polled)     again and again: a few batches of whatever is due, so that nobody waits for it
+    forget(account)                 all of it, when the account is deleted
 
 Each account's history is purged by whoever polls it; of one that nobody polls, whoever comes may.
 """
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Model, QuerySet
@@ -54,6 +56,15 @@ def purge_batch(account: int, now: int) -> int:
            CallMinute.objects.filter(account_id=account, minute__lt=minutes // MINUTE_MS),
            Watched.objects.filter(account_id=account, until__lt=minutes))
     return next((gone for rows in old if (gone := _deleted(rows))), 0)
+
+
+def forget(instance: Account, **kwargs: Any) -> None:
+    """Receives `pre_delete`, in the transaction that deletes the account. Who notes a list of it waits from here on,
+    and then finds no account."""
+    list(Account.objects.select_for_update().filter(pk=instance.pk).values_list("pk"))
+    for model in (ObservedCall, CallMinute, Watched):
+        rows: QuerySet[Any] = model._default_manager.filter(account_id=instance.pk)
+        rows._raw_delete(rows.db)  # one statement: nothing hangs on these rows
 
 
 def _deleted(rows: "QuerySet[ObservedCall] | QuerySet[CallMinute] | QuerySet[Watched]") -> int:

@@ -29,6 +29,7 @@ from dashboard.record_csv import csv_file
 from dashboard.views import viewer_for
 
 SHOWN_STEP, FILE_STEP = 30, 15
+SHOWN_STEPS = tuple(step for step in STEPS if step >= 15)  # 1,440 rows are for a file
 MOST_QUEUES = 200  # that are named for going to another one
 
 
@@ -68,9 +69,9 @@ def queue_days(request: HttpRequest) -> HttpResponse:
 @login_required
 def queue_day(request: HttpRequest, pk: int) -> HttpResponse:
     """200; 400 with words for a day that is none or has not come; 404."""
-    asked = _asked(request, pk, SHOWN_STEP)
+    asked = _asked(request, pk, SHOWN_STEP, SHOWN_STEPS)
     context = {"queue": asked.queue, "asked": asked, "user_name": display_name(cast(User, request.user)),
-               "steps": STEPS[1:], "tabs": _tabs(request)}
+               "steps": SHOWN_STEPS, "tabs": _tabs(request)}
     if asked.wrong:
         return render(request, "dashboard/queue_day.html", context, status=HTTPStatus.BAD_REQUEST)
     zone = ZoneInfo(asked.queue.account.time_zone)
@@ -86,7 +87,7 @@ def queue_day(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def queue_day_csv(request: HttpRequest, pk: int) -> HttpResponse:
     """A row for every 15 minutes, or as many as `per` says; what nobody saw is empty. 400 and 404 as the page."""
-    asked = _asked(request, pk, FILE_STEP)
+    asked = _asked(request, pk, FILE_STEP, STEPS)
     if asked.wrong:
         return HttpResponse(asked.wrong, status=HTTPStatus.BAD_REQUEST, content_type="text/plain; charset=utf-8")
     shown = read_day(asked.queue.account, asked.queue.key, asked.day, asked.step, now_ms())
@@ -103,7 +104,7 @@ def _lines(asked: Asked, shown: QueueDay) -> list[list[str]]:
 
 
 # ── what was asked for ─────────────────────────────────────────────────────────────────────────────
-def _asked(request: HttpRequest, pk: int, step: int) -> Asked:
+def _asked(request: HttpRequest, pk: int, step: int, steps: tuple[int, ...]) -> Asked:
     """Raises Http404 for a queue that the viewer may not see, whatever else was asked."""
     queue, viewer = Queue.objects.select_related("account").filter(pk=pk).first(), viewer_for(request)
     if queue is None or viewer is None or not viewer.audience.scope.covers(queue.account_id, queue.key):
@@ -111,7 +112,7 @@ def _asked(request: HttpRequest, pk: int, step: int) -> Asked:
     name = shown_text(queue.name, viewer.audience)
     today = datetime.fromtimestamp(now_ms() / 1000, ZoneInfo(queue.account.time_zone)).date()
     per = request.GET.get("per", "")
-    step = int(per) if per in map(str, STEPS) else step
+    step = int(per) if per in map(str, steps) else step
     text = request.GET.get("day", "") or f"{today}"
     day = _day(text)
     if day is None:

@@ -1,9 +1,10 @@
 """The last hour as small lines beside the numbers, drawn as SVG for one audience. Pure.
 
-    trend_parts(feeds, audience) -> {element id: HTML}
+    trend_parts(feeds, queues, audience) -> {element id: HTML}
 
 Minutes in which nobody looked are breaks in a line. With several accounts a minute counts when all of them were
-watched; one whose numbers are too old to be shown is left out, as in the numbers.
+watched; one whose numbers are too old to be shown is left out, as in the numbers. So are, of the service level, calls
+without a queue: they have no target.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.access import Audience
+from dashboard.day_numbers import Queues
 from dashboard.mirror import Feeds
 from dashboard.numbers import Minutes, Trend
 
@@ -38,23 +40,28 @@ class Line(msgspec.Struct, frozen=True):
     end: str = ""
 
 
-def trend_parts(feeds: Feeds, audience: Audience) -> dict[str, str]:
+def trend_parts(feeds: Feeds, queues: Queues, audience: Audience) -> dict[str, str]:
     """Element id -> HTML."""
     trends = [(card.pk, board.trend if board else Trend()) for card, board, health in feeds if not health.blank]
-    waiting, level = hour(trends, audience)
+    waiting, level = hour(trends, queues, audience)
     return {f"trend-{name}": _drawn(name, points, audience.language)
             for name, points in (("waiting", waiting), ("service-level", level))}
 
 
-def hour(trends: list[tuple[int, Trend]], audience: Audience) -> tuple[Points, Points]:
-    """How many waited at once at most, and percent answered in time, minute by minute; None: not known."""
+def hour(trends: list[tuple[int, Trend]], queues: Queues, audience: Audience) -> tuple[Points, Points]:
+    """How many waited at once at most, and percent answered in time, minute by minute; None: not known.
+
+    `queues`: those that have a target.
+    """
     until = max((trend.until for _account, trend in trends), default=0)
     first = until - SHOWN - RUN + 1
     watched = [bool(trends) and all(seen) for seen in zip(
         *(_placed(trend.watched, trend.first, first, until) for _account, trend in trends), strict=True)]
-    queues = [(trend.first, minutes) for account, trend in trends for key, minutes in trend.queues.items()
-              if audience.scope.covers(account, key)]
-    waiting, within, decided = (_summed(queues, name, first, until) for name in Minutes.__struct_fields__)
+    parts = [(key in queues.get(account, {}), (trend.first, minutes)) for account, trend in trends
+             for key, minutes in trend.queues.items() if audience.scope.covers(account, key)]
+    every, aimed = [part for _aimed, part in parts], [part for has_target, part in parts if has_target]
+    waiting = _summed(every, "waiting_most", first, until)
+    within, decided = (_summed(aimed, name, first, until) for name in ("within", "decided"))
     shown = range(RUN - 1, len(watched))
     return (tuple(waiting[at] if watched[at] else None for at in shown),
             tuple(_level(within, decided, at) if watched[at] else None for at in shown))
@@ -91,9 +98,9 @@ def _line(name: str, points: Points) -> Line:
                     said=_("%(label)s, last hour: not known") % {"label": LABELS[name]})
     top = 100.0 if unit else max(1.0, *known)
     last = points[-1]
-    value = "–" if last is None else f"{last:.0f}{unit}"
+    value = "–" if last is None else f"{int(last)}{unit}"  # never rounded up, as in the numbers
     said = _("%(label)s, last hour: lowest %(low)s, highest %(high)s, at last %(last)s") % {
-        "label": LABELS[name], "low": f"{min(known):.0f}{unit}", "high": f"{max(known):.0f}{unit}", "last": value}
+        "label": LABELS[name], "low": f"{int(min(known))}{unit}", "high": f"{int(max(known))}{unit}", "last": value}
     if missing := len(points) - len(known):
         said = _("%(said)s; not known in %(minutes)s of %(all)s minutes") % {
             "said": said, "minutes": missing, "all": len(points)}

@@ -38,7 +38,7 @@ def make_room() -> None:
     """After Django is set up, before `serve` begins."""
     from django.conf import settings
 
-    from dashboard import lease, mirror, poller, station
+    from dashboard import layer, lease, mirror, poller, station
     from queue_api import calls, client
 
     lease.database_now = lambda: now_ms() / 1000
@@ -46,6 +46,8 @@ def make_room() -> None:
     poller.RENEW_S *= MACHINE
     station.READ_S, station.DEAF_READ_S = station.READ_S * MACHINE, station.DEAF_READ_S * MACHINE
     mirror.SILENT_S *= MACHINE
+    layer.SEND_LIMIT_S, layer.JOIN_LIMIT_S = layer.SEND_LIMIT_S * SPEED, layer.JOIN_LIMIT_S * SPEED
+    layer.REJOIN_S *= MACHINE
     calls.AHEAD_MS *= int(SPEED)  # a time counts as one until it is a day ahead of the machine's clock
     client.CONNECT_S *= SPEED
     assert client.QueueClient.__init__.__kwdefaults__ is not None

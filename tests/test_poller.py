@@ -448,6 +448,29 @@ async def test_a_renewed_lease_lets_a_list_in_flight_go_on() -> None:
         await soon(asking)
 
 
+async def test_a_renewal_that_comes_while_a_list_is_being_given_up_is_no_failure() -> None:
+    """The list is lost then, and the lease is good."""
+    giving_up, let_go = asyncio.Event(), asyncio.Event()
+
+    class Hesitant(DeepCall):
+        async def list_calls(self) -> Listing:
+            try:
+                return await asyncio.Event().wait()  # type: ignore[return-value]
+            finally:
+                giving_up.set()
+                await let_go.wait()
+
+    poller, _ = leading(Hesitant(listing()))
+    poller.good_until = time.monotonic() + 0.05
+    asking = asyncio.ensure_future(poller.poll_once())
+    await soon(giving_up.wait())
+    poller._extend(good_until := time.monotonic() + 60)
+    let_go.set()
+    with pytest.raises(LeaseLost):
+        await soon(asking)
+    assert poller.good_until == good_until
+
+
 async def test_an_answer_that_came_after_the_lease_ran_out_is_thrown_away() -> None:
     poller, press = leading(None)
 

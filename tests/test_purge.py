@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from dashboard import purge
 from dashboard.history import MINUTE_MS
@@ -11,8 +14,10 @@ from dashboard.purge import DAY_MS, Purge, purge_batch
 from dashboard.station import Station
 from queue_api.models import Account
 from tests.makers import NOW
+from tests.takeovers import signed_in
 
 pytestmark = pytest.mark.django_db
+HISTORY = (ObservedCall, CallMinute, Watched)
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +137,34 @@ async def test_the_sweep_purges(account: Account, monkeypatch: pytest.MonkeyPatc
     await station._sweep()
     assert await ObservedCall.objects.acount() == 0
     station.desk.close()
+
+
+# ── an account goes ────────────────────────────────────────────────────────────────────────────────
+def test_with_an_account_all_of_its_history_goes_and_nobody_elses(account: Account) -> None:
+    other = Account.objects.create(name="Southgate", base_url="https://deepcall.example")
+    for one in (account, other):
+        observed(one, 1, count=3)
+        counted(one, 1)
+    account.delete()
+    assert {model: set(model.objects.values_list("account_id", flat=True)) for model in HISTORY} == {
+        model: {other.pk} for model in HISTORY}
+
+
+def test_what_deleting_an_account_costs_does_not_grow_with_its_calls(account: Account) -> None:
+    asked = []
+    for calls in (1, 300):
+        one = Account.objects.create(name=f"Of {calls}", base_url="https://deepcall.example")
+        observed(one, 1, count=calls)
+        with CaptureQueriesContext(connection) as queries:
+            one.delete()
+        asked.append(len(queries))
+    assert asked[0] == asked[1]
+
+
+def test_the_page_that_asks_whether_to_delete_an_account_names_its_history_and_no_call(
+    account: Account, admin: User
+) -> None:
+    observed(account, 1, count=3)
+    text = signed_in(admin).get(f"/admin/queue_api/account/{account.pk}/delete/").content.decode()
+    assert "All that was noted of their calls" in text
+    assert "answered" not in text

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashboard import roles
 from dashboard.definitions import TODAY, of_window
-from dashboard.minutes import bounds, read_day
+from dashboard.minutes import bounds, cut, read_day
 from dashboard.models import CallMinute, Queue, Seat, Watched
 from dashboard.numbers import Gap
 from dashboard.roles import Role
@@ -168,7 +170,22 @@ def test_the_days_figures_are_those_of_its_minutes(observer: User, sales: Queue,
     minute(sales, -60_000, offered=100)
     assert figures(page(signed_in(observer), sales)) == {
         "offered": "8", "answered": "4", "unanswered": "2", "unknown": "0", "within": "2", "service_level": "33 %",
-        "average_wait": "0:30", "longest_wait": "1:05", "average_talk": "2:30", "waiting_most": "3"}
+        "average_wait": "0:30", "worst_wait": "1:05", "average_talk": "2:30", "waiting_most": "3"}
+
+
+def test_nothing_is_rounded_up_neither_on_the_page_nor_in_its_charts_nor_in_the_file(
+    observer: User, sales: Queue, watched: Account
+) -> None:
+    minute(sales, 9 * HOUR, offered=10_000, answered=10_000, within=7_999, waits=10_000, wait_ms=199_990_000)
+    minute(sales, 10 * HOUR, offered=1000, answered=1000, within=573, waits=1000, wait_ms=20_000_000)
+    client = signed_in(observer)
+    row = table(page(client, sales))["09:00–09:30"]
+    assert (row[5], row[6]) == ("79 %", "0:19")
+    drawn = data(client, sales)
+    assert (drawn["level"][18], drawn["wait"][18]) == (79, 19)
+    rows = lines(client.get(f"/queues/{sales.pk}/day.csv"))
+    assert (rows[36]["service_level_percent"], rows[36]["average_wait_s"]) == ("79.9", "19.9")
+    assert (rows[40]["service_level_percent"], rows[40]["average_wait_s"]) == ("57.3", "20.0")
 
 
 def test_another_queues_calls_are_not_in_it(observer: User, sales: Queue, billing: Queue, watched: Account) -> None:
@@ -189,6 +206,16 @@ def test_gaps_are_said_and_what_nobody_saw_is_a_dash_and_no_zero(
     assert rows["09:30–10:00"] == ["0", "0", "0", "0", "0", "–", "–", "–", "–", "0", ""]
     assert rows["10:00–10:30"][-1] == "nobody looked 10:00–10:10"
     assert list(rows)[-1] == "11:30–12:00"  # what has not come is not there
+
+
+@given(st.lists(st.integers(0, 60), max_size=30, unique=True), st.integers(0, 60), st.integers(0, 30))
+def test_what_of_the_gaps_lies_in_a_stretch_is_the_same_as_when_each_is_looked_at(
+    ends: list[int], began: int, length: int
+) -> None:
+    ends, ended = sorted(ends), began + length
+    gaps = [Gap(one, other) for one, other in zip(ends[::2], ends[1::2], strict=False)]
+    assert cut(gaps, began, ended) == [
+        Gap(max(one.began, began), min(one.ended, ended)) for one in gaps if one.began < ended and one.ended > began]
 
 
 def test_a_day_that_nobody_watched_to_its_end_says_so(observer: User, sales: Queue, watched: Account) -> None:
@@ -214,11 +241,12 @@ def test_the_charts_are_drawn_of_the_tables_numbers(observer: User, sales: Queue
     assert len(drawn["times"]) == 48
     assert (drawn["answered"][at], drawn["unanswered"][at], drawn["rest"][at]) == (2, 1, 1)
     assert (drawn["waiting"][at], drawn["wait"][at], drawn["target"]) == (3, 30.0, 80)
-    assert drawn["level"][at] == pytest.approx(100 / 3)
+    assert drawn["level"][at] == 33
     assert (drawn["waiting"][at - 1], drawn["answered"][at - 1], drawn["level"][at - 1]) == (None, None, None)
     assert drawn["answered"][-1] is None  # to come
     assert drawn["gaps"][0] == [0.0, 9 / 24]
     assert len(data(signed_in(observer), sales, per="15")["times"]) == 96
+    assert len(data(signed_in(observer), sales, per="1")["times"]) == 48  # each minute is for the file
 
 
 def test_a_level_is_the_same_as_on_the_board_and_never_rounded_up_to_its_target(
@@ -264,11 +292,11 @@ def test_the_file_has_a_row_for_each_quarter_and_nothing_where_nobody_looked(
     assert rows[0] == {
         "queue": "Sales", "day": "2027-01-15", "from": "00:00", "to": "00:15", "watched": "none", "offered": "",
         "answered": "", "unanswered": "", "unknown": "", "within": "", "service_level_percent": "",
-        "average_wait_s": "", "longest_wait_s": "", "average_talk_s": "", "waiting_most": ""}
+        "average_wait_s": "", "worst_wait_s": "", "average_talk_s": "", "waiting_most": ""}
     assert rows[36] == rows[0] | {
         "from": "09:00", "to": "09:15", "watched": "all", "offered": "4", "answered": "2", "unanswered": "1",
         "unknown": "0", "within": "1", "service_level_percent": "33.3", "average_wait_s": "30.0",
-        "longest_wait_s": "65.0", "average_talk_s": "150.0", "waiting_most": "3"}
+        "worst_wait_s": "65.0", "average_talk_s": "150.0", "waiting_most": "3"}
     assert rows[40]["watched"] == "part"
 
 

@@ -18,6 +18,7 @@ from dashboard.mirror import Card
 from dashboard.models import CallMinute, Queue, Watched
 from dashboard.noting import Noted, note_history
 from dashboard.numbers import Minutes, Trend
+from dashboard.queue_cards import QueueCard
 from dashboard.snapshots import pack, unpack
 from dashboard.trends import HEIGHT, RUN, SHOWN, hour, path
 from queue_api.calls import CallState
@@ -26,6 +27,7 @@ from tests.makers import EVERYTHING, NOW, SALES, board, call, listing, mirror_of
 
 NOW_MINUTE = NOW // 60_000
 KEPT = SHOWN + RUN - 1
+QUEUES = {1: {"302": QueueCard(12, "Sales"), "303": QueueCard(11, "Billing")}, 2: {"501": QueueCard(21, "Harbour")}}
 SOUTHGATE = Card(pk=2, name="Southgate", interval_s=2)
 
 
@@ -174,38 +176,51 @@ def test_the_days_numbers_are_those_of_all_its_minutes_however_they_are_added_up
 # ── summed for who looks ───────────────────────────────────────────────────────────────────────────
 def test_queues_of_the_scope_are_added_up_and_no_others() -> None:
     here = trend({"302": of(2), "303": of(5), "": of(1)})
-    assert hour([(1, here)], SALES)[0][-1] == 2
-    assert hour([(1, here)], EVERYTHING)[0][-1] == 8
-    assert hour([(1, here)], Audience(scope=Scope(queues=frozenset({(1, "302"), (1, "303")}))))[0][-1] == 7
+    assert hour([(1, here)], QUEUES, SALES)[0][-1] == 2
+    assert hour([(1, here)], QUEUES, EVERYTHING)[0][-1] == 8
+    assert hour([(1, here)], QUEUES, Audience(scope=Scope(queues=frozenset({(1, "302"), (1, "303")}))))[0][-1] == 7
 
 
 def test_a_quiet_minute_is_zero_and_one_that_nobody_saw_is_none() -> None:
-    waiting, level = hour([(1, trend({}, unseen=range(KEPT - 3, KEPT)))], EVERYTHING)
+    waiting, level = hour([(1, trend({}, unseen=range(KEPT - 3, KEPT)))], QUEUES, EVERYTHING)
     assert waiting[-5:] == (0, 0, None, None, None)
     assert set(level) == {None}  # no call: no service level
 
 
 def test_a_minutes_service_level_is_that_of_the_calls_of_a_quarter_of_an_hour() -> None:
     decided = (0,) * (KEPT - RUN) + (4,) * RUN
-    level = hour([(1, trend({"302": Minutes((0,) * KEPT, (0,) * (KEPT - 1) + (3,), decided)}))], EVERYTHING)[1]
+    level = hour([(1, trend({"302": Minutes((0,) * KEPT, (0,) * (KEPT - 1) + (3,), decided)}))], QUEUES, EVERYTHING)[1]
     assert level[-1] == pytest.approx(100 * 3 / (4 * RUN))
     assert level[-2] == 0
     assert level[-RUN - 1] is None
 
 
+def test_calls_without_a_target_wait_in_the_line_and_are_left_out_of_the_service_level() -> None:
+    gone = of(1, within=0, decided=4)  # of a queue that was deleted since
+    waiting, level = hour([(1, trend({"302": of(2, within=3, decided=4), "": of(1, decided=4), "999": gone}))],
+                          QUEUES, EVERYTHING)
+    assert (waiting[-1], level[-1]) == (4, 75)
+
+
+def test_a_percentage_that_missed_its_target_is_not_rounded_up_to_it() -> None:
+    part = shown((NORTHGATE, trend({"302": of(0, within=799, decided=1000)})))["trend-service-level"]
+    assert "lowest 79 %, highest 79 %, at last 79 %" in part
+    assert "<b>79 %</b>" in part
+
+
 def test_of_two_accounts_a_minute_is_known_when_both_were_watched() -> None:
     both = [(1, trend({"302": of(2)}, unseen=range(KEPT - 2, KEPT - 1))), (2, trend({"501": of(3)}))]
-    assert hour(both, EVERYTHING)[0][-3:] == (5, None, 5)
+    assert hour(both, QUEUES, EVERYTHING)[0][-3:] == (5, None, 5)
 
 
 def test_an_account_whose_lists_stopped_breaks_the_line_where_they_did() -> None:
     stopped = trend({"501": of(3)}, first=NOW_MINUTE - KEPT - 20)
-    waiting = hour([(1, trend({"302": of(2)})), (2, stopped)], EVERYTHING)[0]
+    waiting = hour([(1, trend({"302": of(2)})), (2, stopped)], QUEUES, EVERYTHING)[0]
     assert waiting[-21:] == (5,) + (None,) * 20
 
 
 def test_without_a_board_nothing_is_known() -> None:
-    assert set(sum(hour([], EVERYTHING), ())) <= {None}
+    assert set(sum(hour([], QUEUES, EVERYTHING), ())) <= {None}
 
 
 # ── drawn ──────────────────────────────────────────────────────────────────────────────────────────
@@ -216,7 +231,8 @@ def test_what_is_not_known_is_a_break_in_the_line_and_never_its_floor() -> None:
 
 def shown(*trends: tuple[Card, Trend], audience: Audience = EVERYTHING, now: int = NOW) -> dict[str, str]:
     cards = tuple(card for card, _trend in trends)
-    mirror = mirror_of(*(with_trend(board(account=card.pk), trend) for card, trend in trends), cards=cards)
+    boards = (with_trend(board(account=card.pk), trend) for card, trend in trends)
+    mirror = mirror_of(*boards, cards=cards, queues=QUEUES)
     return {name: unescape(html) for name, html in picture(mirror, audience, now).parts.items() if "trend" in name}
 
 

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             name='ObservedCall',
             fields=[
                 ('pk', models.CompositePrimaryKey('account_id', 'call_key', 'life', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='queue_api.account')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='queue_api.account')),
                 ('offered_at', models.PositiveBigIntegerField()),
                 ('last_seen_at', models.PositiveBigIntegerField()),
                 ('answered_at', models.PositiveBigIntegerField(null=True)),
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             name='CallMinute',
             fields=[
                 ('pk', models.CompositePrimaryKey('account_id', 'minute', 'queue_key', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='queue_api.account')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='queue_api.account')),
                 ('wait_ms', models.PositiveBigIntegerField(default=0)),
                 ('wait_most_ms', models.PositiveBigIntegerField(default=0)),
                 ('talk_ms', models.PositiveBigIntegerField(default=0)),
@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
             name='Watched',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='queue_api.account')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='queue_api.account')),
                 ('began_at', models.PositiveBigIntegerField()),
                 ('until', models.PositiveBigIntegerField()),
             ],
