@@ -151,6 +151,11 @@ def test_a_better_number_must_be_better_by_a_tenth() -> None:
     assert run([20] + [18] * 30, limits=Limits(waiting=Limit(amber=20)))[-1] == Level.NEUTRAL
 
 
+def test_a_number_that_is_hardly_better_is_the_same_breach_and_does_not_ease() -> None:
+    red = Breach("waiting", Level.RED, NOW - 60_000, better_since=NOW - 2000)
+    assert judged(red, "waiting", Limit(red=20), 19, NOW) == msgspec.structs.replace(red, better_since=0)
+
+
 def test_a_service_level_must_be_better_by_two_points_or_whole() -> None:
     percent, all_of_them = Limit(amber=80, below=True), Limit(amber=100, below=True)
     assert [percent.held(value) for value in (80.0, 81.9, 82.0)] == [Level.AMBER, Level.AMBER, Level.NEUTRAL]
