@@ -93,6 +93,13 @@ def test_a_queues_name_explains_its_row_and_each_number_itself(screen: Any) -> N
     assert asha.problems == []
 
 
+def test_a_queue_in_which_nobody_waits_has_no_longest_wait_and_says_so(upstream: Upstream, screen: Any) -> None:
+    asha = screen("asha")
+    settled(upstream, asha)
+    asha.page.locator(".queue:has([data-number=longest-wait]:not([data-since]))").first.locator("a").hover()
+    expect(panel(asha).locator("h3", has_text="Longest wait")).to_contain_text("none")
+
+
 def test_a_finger_opens_an_explanation_and_closes_it(screen: Any) -> None:
     asha = screen("asha", has_touch=True)
     asha.page.locator("#kpi-box-hold").tap()

@@ -154,7 +154,7 @@ function saidOf(number, box, sample) {
   const {within, limits = ""} = number.dataset;
   const told = (name) => document.querySelector(`#day-head [data-say=${name}]`)?.textContent ?? "";
   return {
-    value: number.textContent,
+    value: number.textContent || say("none"), // in a queue's row a time that is none is left out
     of: number.dataset.of ?? (strip && sample ? sizeOf(document.getElementById(`kpi-${sample}`)) : ""),
     note: within ? say("within", {within}) : strip ? box.querySelector(":scope > small")?.textContent ?? "" : "",
     limits, since: told("since"), gaps: told("gaps"), unknown: told("unknown"),
