@@ -11,6 +11,7 @@ import msgspec
 from django.contrib.auth.models import User
 
 from dashboard.models import Display, Seat
+from dashboard.wall_type import letter_px
 
 BOARD, WALL = "board", "wall"
 WATCH = "dashboard.watch"
@@ -52,6 +53,9 @@ class Audience(msgspec.Struct, frozen=True):
     own_agents: frozenset[int] = frozenset()
     language: str = "en"
     screen: str = BOARD
+    layout: str = ""  # of a wall
+    letter: float = 0.0  # of a wall: the size of its smallest text (wall_type.py); how many rows fit follows from it
+    caller_names: bool = False  # of a wall
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -120,7 +124,9 @@ def viewer_of_display(display: Display) -> Viewer:
     """A wall sees the queues it was given; never a full number, never a button. One query, none when prefetched."""
     scope = Scope(queues=frozenset(
         (queue.account_id, queue.key) for queue in display.queues.all() if queue.account.enabled))
-    return Viewer(user_id=0, name=display.name, audience=Audience(scope=scope, language=display.language, screen=WALL))
+    return Viewer(user_id=0, name=display.name, audience=Audience(
+        scope=scope, language=display.language, screen=WALL, layout=display.layout, caller_names=display.caller_names,
+        letter=round(letter_px(display.diagonal_in, display.distance_m), 1)))
 
 
 def shown_number(number: str, audience: Audience) -> str:

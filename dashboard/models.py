@@ -1,6 +1,7 @@
 """What Callboard itself keeps: who may see what, the lease, the newest boards, takeovers and their record.
 
-Signing in has models of its own in `person_models.py`, what was observed in `history_models.py`.
+Signing in has models of its own in `person_models.py`, what was observed in `history_models.py`, walls in
+`wall_models.py`.
 """
 
 import uuid
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.history_models import CallMinute, ObservedCall, Watched
 from dashboard.limits import LIMITED, misordered
 from dashboard.person_models import Preference, SecondFactor, SignIn, WrongPassword
+from dashboard.wall_models import Display, Pairing, WrongCode
 from queue_api.credentials import Secret, seal, unseal
 from queue_api.models import Account
 
@@ -251,50 +253,3 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind}"
-
-
-class Display(models.Model):
-    """A wall: its name, its queues, and the hash of its secret. `revoked_at` set: it is shown nothing any more."""
-
-    name = models.CharField(_("name"), max_length=60)
-    token_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, and absent until its link is opened
-    link_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, and absent without a link
-    link_expires_at = models.DateTimeField(null=True, editable=False)
-    queues = models.ManyToManyField(Queue, verbose_name=_("queues"), related_name="displays")
-    language = models.CharField(_("language"), max_length=12, default="en")
-    time_zone = models.CharField(
-        _("time zone"), max_length=60, blank=True,
-        help_text=_("Of the clock in the corner, for example Asia/Kolkata. Empty: as the screen itself is set."),
-    )
-    created_at = models.DateTimeField(_("paired"), default=timezone.now, editable=False)
-    last_seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
-    revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
-
-    class Meta:
-        verbose_name = _("wall display")
-        verbose_name_plural = _("wall displays")
-        ordering: ClassVar[list[str]] = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Pairing(models.Model):
-    """A screen that shows its code and waits for an administrator. Holds neither the code nor the screen's secret."""
-
-    token_hash = models.CharField(max_length=64, unique=True)
-    code_hash = models.CharField(max_length=64, db_index=True)
-    expires_at = models.DateTimeField(db_index=True)
-
-    def __str__(self) -> str:
-        return f"until {self.expires_at:%H:%M:%S}"
-
-
-class WrongCode(models.Model):
-    """A code that fitted no waiting screen, and who entered it: counted, so that codes cannot be guessed."""
-
-    administrator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    at = models.DateTimeField(default=timezone.now, db_index=True)
-
-    def __str__(self) -> str:
-        return f"{self.administrator_id} {self.at:%H:%M:%S}"

@@ -382,7 +382,8 @@ def test_walls_with_the_same_queues_share_every_byte_and_none_with_a_board(displ
     twin.queues.set(display.queues.all())
     audience = viewer_of_display(display).audience
     assert viewer_of_display(twin).audience == audience
-    assert audience == Audience(scope=Scope(queues=frozenset({(display.queues.get().account_id, "302")})), screen=WALL)
+    assert audience == Audience(scope=Scope(queues=frozenset({(display.queues.get().account_id, "302")})), screen=WALL,
+                                layout="calls", letter=52.4)
 
 
 def test_a_disabled_account_leaves_the_wall(display: Display) -> None:
