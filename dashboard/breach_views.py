@@ -112,7 +112,7 @@ def call_of(out: Out) -> LiveCall | None:
 
 def _what(out: Out) -> str:
     if out.breach.measure == WAITING:
-        return ngettext("%(calls)s waiting", "%(calls)s waiting", out.now.waiting) % {"calls": out.now.waiting}
+        return ngettext("%(calls)s waiting", "%(calls)s waiting", out.now.unstuck) % {"calls": out.now.unstuck}
     if out.breach.measure == SERVICE_LEVEL:
         level = out.tally.service_level
         return _("service level %(level)s") % {"level": "–" if level is None else f"{int(level)}\u00a0%"}
