@@ -58,6 +58,7 @@ class BreachView(msgspec.Struct, frozen=True):
     title: str
     since: int | None = None
     at_least: bool = False
+    eases: bool = False
 
 
 def outs(mirror: Mirror, feeds: Feeds, scope: Scope) -> list[Out]:
@@ -82,9 +83,19 @@ def levels(found: Iterable[Out]) -> dict[tuple[int, str], dict[str, str]]:
 
 def breach_part(found: list[Out], audience: Audience) -> str:
     """For the audience's language, which the caller has switched to."""
-    views = tuple(_view(out, audience) for out in found[:SHOWN])
+    views = tuple(_view(out, audience) for out in _fitting(found))
     red = sum(out.breach.level is Level.RED for out in found)
     return _drawn(views, red, len(found) - red, audience.language)
+
+
+def _fitting(found: list[Out]) -> list[Out]:
+    """Of too many the worst that last longest, and as many new ones: what a page does not show, it cannot ring for."""
+    if len(found) <= SHOWN:
+        return found
+    places = range(len(found))
+    newest = set(sorted(places, key=lambda at: (found[at].breach.level, found[at].breach.since))[-SHOWN // 2:])
+    others = [at for at in places if at not in newest][:SHOWN - len(newest)]
+    return [found[at] for at in sorted(newest.union(others))]
 
 
 @lru_cache(maxsize=1000)
@@ -101,7 +112,8 @@ def _view(out: Out, audience: Audience) -> BreachView:
         ref=f"{queue.pk}-{breach.measure}-{breach.since}", level=breach.level.word,
         queue=shown_text(queue.name, audience), what=_what(out), limit=_limit(breach, queue),
         title=_("%(level)s since %(time)s") % {"level": WORDS[breach.level], "time": f"{began:%H:%M}"},
-        since=live.since if live else None, at_least=live is not None and live.at_least)
+        since=live.since if live else None, at_least=live is not None and live.at_least,
+        eases=bool(breach.better_since))
 
 
 def call_of(out: Out) -> LiveCall | None:

@@ -80,6 +80,22 @@ def test_what_gets_better_says_so() -> None:
     assert line(made)[1] == "Sales 0 waiting easing"
 
 
+def test_what_gets_better_calls_nobody() -> None:
+    made = shown(with_breaches(board(), q302=(out(better_since=NOW - 2000),), q303=(out(),)))
+    assert re.findall(r'data-breach="(\d+)-[^>]*data-eases', made.parts["breaches"]) == ["12"]
+
+
+def test_of_too_many_the_newest_have_a_place_and_all_are_counted() -> None:
+    keys = [str(number) for number in range(300)]
+    cards = {1: {key: QueueCard(int(key), f"Queue {key}", limits=LIMITS) for key in keys}}
+    of = msgspec.structs.replace(board(), breaches={key: (out(since=NOW - 1000 * int(key)),) for key in keys})
+    made = shown(of, queues=cards).parts["breaches"]
+    places = [int(number) for number in re.findall(r'data-breach="(\d+)-', made)]
+    assert places == [*range(299, 249, -1), *range(49, -1, -1)]
+    assert 'data-red="300"' in made
+    assert line(shown(of, queues=cards))[0] == "300 critical"
+
+
 def test_nothing_is_out_and_nothing_is_said() -> None:
     assert line(shown(board(call()))) == []
 
