@@ -81,9 +81,9 @@ def levels(found: Iterable[Out]) -> dict[tuple[int, str], dict[str, str]]:
     return marked
 
 
-def breach_part(found: list[Out], audience: Audience) -> str:
-    """For the audience's language, which the caller has switched to."""
-    views = tuple(_view(out, audience) for out in _fitting(found))
+def breach_part(found: list[Out], audience: Audience, *, several: bool = False) -> str:
+    """For the audience's language, which the caller has switched to. `several`: accounts."""
+    views = tuple(_view(out, audience, several=several) for out in _fitting(found))
     red = sum(out.breach.level is Level.RED for out in found)
     return _drawn(views, red, len(found) - red, audience.language)
 
@@ -104,13 +104,14 @@ def _drawn(views: tuple[BreachView, ...], red: int, amber: int, language: str) -
         return get_template("dashboard/_breaches.html").render({"views": views, "red": red, "amber": amber}).strip()
 
 
-def _view(out: Out, audience: Audience) -> BreachView:
+def _view(out: Out, audience: Audience, *, several: bool) -> BreachView:
     breach, queue = out.breach, out.queue
+    name = shown_text(queue.name, audience)
     live = call_of(out)
     began = datetime.fromtimestamp(breach.since / 1000, ZoneInfo(out.card.zone))
     return BreachView(
         ref=f"{queue.pk}-{breach.measure}-{breach.since}", level=breach.level.word,
-        queue=shown_text(queue.name, audience), what=_what(out), limit=_limit(breach, queue),
+        queue=f"{out.card.name} · {name}" if several else name, what=_what(out), limit=_limit(breach, queue),
         title=_("%(level)s since %(time)s") % {"level": WORDS[breach.level], "time": f"{began:%H:%M}"},
         since=live.since if live else None, at_least=live is not None and live.at_least,
         eases=bool(breach.better_since))
@@ -136,7 +137,7 @@ def _limit(breach: Breach, queue: QueueCard) -> str:
     if breach.better_since:
         return _("easing")
     said = limit_said(breach.measure, queue.limits[breach.measure], breach.level)
-    return f"{WORDS[Level.RED]}, {said}" if breach.level is Level.RED else said
+    return ", ".join(filter(None, (str(WORDS[Level.RED]) if breach.level is Level.RED else "", said)))
 
 
 def limits_said(measure: str, limit: Limit) -> str:

@@ -13,7 +13,7 @@ from dashboard.board import Board, LiveCall
 from dashboard.breach_views import limits_said
 from dashboard.frames import Picture, change, picture
 from dashboard.limits import Breach, Level, Limit, Limits
-from dashboard.mirror import Mirror
+from dashboard.mirror import Card, Mirror
 from dashboard.numbers import Day, Tally
 from dashboard.queue_cards import QueueCard
 from dashboard.wall import wall_picture
@@ -94,6 +94,20 @@ def test_of_too_many_the_newest_have_a_place_and_all_are_counted() -> None:
     assert places == [*range(299, 249, -1), *range(49, -1, -1)]
     assert 'data-red="300"' in made
     assert line(shown(of, queues=cards))[0] == "300 critical"
+
+
+def test_of_two_accounts_each_is_named_with_its_queue() -> None:
+    queues = QUEUES | {2: {"302": QueueCard(22, "Sales", limits=LIMITS)}}
+    boards = [with_breaches(board(call(), account=account), q302=(out("waiting", AMBER),)) for account in (1, 2)]
+    cards = (NORTHGATE, Card(pk=2, name="Southgate", interval_s=2.0))
+    made = picture(mirror_of(*boards, cards=cards, queues=queues), EVERYTHING, NOW)
+    assert line(made) == ["2 warnings", "Northgate · Sales 1 waiting from 1", "Southgate · Sales 1 waiting from 1"]
+
+
+def test_a_limit_that_has_just_been_taken_away_leaves_no_half_a_sentence() -> None:
+    queues = {1: {"302": QueueCard(12, "Sales", limits=Limits(wait=Limit(60)))}}
+    made = shown(with_breaches(board(call()), q302=(out(),)), queues=queues)
+    assert line(made)[1] == "Sales 1 waiting critical"
 
 
 def test_nothing_is_out_and_nothing_is_said() -> None:
