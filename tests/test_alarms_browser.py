@@ -99,11 +99,14 @@ def test_red_rings_once_shows_on_the_desktop_and_counts_in_the_title(upstream: U
     assert asha.problems == []
 
 
-def test_without_leave_it_only_counts(upstream: Upstream, asha: Screen) -> None:
+def test_without_leave_it_only_counts_and_asks_nobody(upstream: Upstream, asha: Screen) -> None:
+    asked: list[str] = []
+    asha.page.on("request", lambda request: asked.append(request.url))
     waits(upstream, "night-1", "night-2")
     becomes_red(asha.page)
     expect(asha.page.locator("#bell")).to_have_text("Alarms off")
     assert heard(asha.page) == {"rung": [], "told": [], "ended": []}
+    assert [url for url in asked if "/me/quiet/" in url] == []
 
 
 def test_warnings_ring_only_where_they_are_wished(upstream: Upstream, asha: Screen) -> None:

@@ -86,9 +86,10 @@ function look() {
 }
 
 async function announce(news) {
-  const loud = news.filter(({rank}) => rank >= (wishes().amber ? RANK.amber : RANK.red));
-  if (!loud.length || await quiet() > now()) return;
-  let ring = Boolean(wishes().sound);
+  const {sound, desktop, amber} = wishes();
+  const loud = news.filter(({rank}) => rank >= (amber ? RANK.amber : RANK.red));
+  if (!loud.length || !(sound || desktop) || await quiet() > now()) return; // of hundreds of screens few need ask
+  let ring = Boolean(sound);
   if (ring) await chime.unlock(); // the browser may have held the loudspeaker for something else
   for (const {id, text, rank} of loud) {
     if (ring && chime.ready() && await claimed(`${id} sound`)) ring = !await chime.play(rank === RANK.red); // once for all
