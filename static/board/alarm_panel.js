@@ -83,7 +83,7 @@ async function test() {
   said.textContent = [
     say("test-heard", {n: took}),
     wishes.sound ? say(sound ? "test-rang" : "sound-waits") : say("test-silent"),
-    wishes.desktop ? (desktop ? say("test-shown") : refusal()) : "",
+    wishes.desktop ? (desktop ? say("test-shown") : refusal() || say("desktop-failed")) : "",
     alarms.quietNow() ? say("test-quiet", {time: timeOfDay(alarms.quietNow())}) : "",
   ].filter(Boolean).join("\n");
 }
