@@ -6,6 +6,7 @@
 
 import * as chime from "./chime.js";
 import {now} from "./clock.js";
+import {canShow, keep, show} from "./desktop.js";
 import * as store from "./store.js";
 import {token} from "./takeover.js";
 import {say} from "./words.js";
@@ -18,7 +19,7 @@ const WISHES = "callboard-alarms";
 const RANK = {amber: 1, red: 2};
 const root = document.documentElement;
 const list = document.getElementById("breaches");
-const shown = new Map(); // what is on the desktop: breach -> Notification
+const spoken = document.getElementById("spoken"); // for those who hear the page
 const title = document.title;
 let worst = new Map(); // what is out now: queue and number -> rank
 let quietUntil = Number(document.body.dataset.quietUntil); // epoch ms by the server; 0: not quiet
@@ -40,9 +41,6 @@ export function wish(changed) {
   store.write("localStorage", WISHES, JSON.stringify({...wishes(), ...changed}));
 }
 
-/** Without https some browsers have none, and others say that it was denied. */
-export const canShow = () => (isSecureContext && globalThis.Notification?.permission) || "missing";
-
 /** Rings and shows as it would for something new. Says what it did: {sound, desktop}, each true or false. */
 export async function tryOut(text) {
   const {sound} = wishes();
@@ -50,17 +48,24 @@ export async function tryOut(text) {
 }
 
 /** Until when the person wants quiet, epoch ms by the server; 0: not. What was known last, when it does not answer. */
-export async function quiet(minutes) {
-  const request = minutes === undefined ? {} : {method: "POST", body: new URLSearchParams({minutes})};
+export async function quiet() {
+  await askQuiet({});
+  return quietUntil;
+}
+
+/** Wishes for quiet from now on; 0 ends it. Says whether the server took it. */
+export const beQuiet = (minutes) => askQuiet({method: "POST", body: new URLSearchParams({minutes})});
+
+async function askQuiet(request) {
   try {
     const answer = await fetch("/me/quiet/", {
       ...request, headers: {"X-CSRFToken": token()}, cache: "no-store", redirect: "error", signal: AbortSignal.timeout(ASKED_MS),
     });
     quietUntil = (await answer.json()).until ?? quietUntil;
+    return answer.ok;
   } catch {
-    // no answer, or none of ours
+    return false; // no answer, or none of ours
   }
-  return quietUntil;
 }
 
 /** As known without asking: epoch ms, 0: not quiet. */
@@ -81,7 +86,7 @@ function look() {
   worst = ranks(out);
   remember(out);
   count();
-  for (const [id, note] of shown) if (!out.some((one) => one.id === id)) withdraw(id, note);
+  keep(new Set(out.map(({id}) => id)));
   if (news.length) announce(news);
 }
 
@@ -89,6 +94,7 @@ async function announce(news) {
   const {sound, desktop, amber} = wishes();
   const loud = news.filter(({rank}) => rank >= (amber ? RANK.amber : RANK.red));
   if (!loud.length || !(sound || desktop) || await quiet() > now()) return; // of hundreds of screens few need ask
+  spoken.textContent = loud.map(({text}) => text).join("; ");
   let ring = Boolean(sound);
   if (ring) await chime.unlock(); // the browser may have held the loudspeaker for something else
   for (const {id, text, rank} of loud) {
@@ -121,24 +127,7 @@ function stored(storage, name, otherwise) {
   }
 }
 
-// ── the desktop and the title ──
 const mayShow = () => Boolean(wishes().desktop) && canShow() === "granted";
-
-function show(text, tag) {
-  try {
-    const note = new Notification("Callboard", {body: text, tag, icon: "/static/board/mark.svg"});
-    note.addEventListener("click", () => { window.focus(); note.close(); });
-    shown.set(tag, note);
-    return true;
-  } catch {
-    return false; // Chrome on Android has the name and the permission, and refuses
-  }
-}
-
-function withdraw(id, note) {
-  shown.delete(id);
-  note.close();
-}
 
 function count() {
   const red = Number(list.dataset.red ?? 0); // also of those that have no place in the line
