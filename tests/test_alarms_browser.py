@@ -13,11 +13,10 @@ from tests.screens import Screen
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 NIGHT = {"queue_id": "900", "queue_name": "Night desk"}
-# No limits but one queue's, whose only calls are those of a test.
+# Of one queue, whose only calls are those of a test.
 LIMITS = """
 from dashboard.models import Queue
 from queue_api.models import Account
-Queue.objects.update(**{name: None for name in __import__("dashboard.limits", fromlist=["LIMITED"]).LIMITED})
 queue, _ = Queue.objects.get_or_create(account=Account.objects.get(), key="900", defaults={"name": "Night desk"})
 queue.waiting_warn, queue.waiting_crit = 1, 2
 queue.save()
