@@ -28,7 +28,7 @@ from queue_api.models import Account
 QUEUES = 10
 WAIT_MS, TALK_MS, HOUR_MS = 25_000, 200_000, 3_600_000
 STRETCH_MS, GAP_MS = 300_000, 20_000  # a bad day: nobody looked for 20 s in every five minutes
-AT_ONCE, STEP_MS = 2000, 20_000  # rows that are written in one go; of a day that is lived through: so often
+AT_ONCE, STEP_MS = 2000, 60_000  # rows that are written in one go; of a day that is lived through: so often
 
 
 def furnish() -> Account:

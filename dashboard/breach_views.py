@@ -58,6 +58,7 @@ class BreachView(msgspec.Struct, frozen=True):
     title: str
     since: int | None = None
     at_least: bool = False
+    eases: bool = False
 
 
 def outs(mirror: Mirror, feeds: Feeds, scope: Scope) -> list[Out]:
@@ -80,11 +81,21 @@ def levels(found: Iterable[Out]) -> dict[tuple[int, str], dict[str, str]]:
     return marked
 
 
-def breach_part(found: list[Out], audience: Audience) -> str:
-    """For the audience's language, which the caller has switched to."""
-    views = tuple(_view(out, audience) for out in found[:SHOWN])
+def breach_part(found: list[Out], audience: Audience, *, several: bool = False) -> str:
+    """For the audience's language, which the caller has switched to. `several`: accounts."""
+    views = tuple(_view(out, audience, several=several) for out in _fitting(found))
     red = sum(out.breach.level is Level.RED for out in found)
     return _drawn(views, red, len(found) - red, audience.language)
+
+
+def _fitting(found: list[Out]) -> list[Out]:
+    """Of too many the worst that last longest, and as many new ones: what a page does not show, it cannot ring for."""
+    if len(found) <= SHOWN:
+        return found
+    places = range(len(found))
+    newest = set(sorted(places, key=lambda at: (found[at].breach.level, found[at].breach.since))[-SHOWN // 2:])
+    others = [at for at in places if at not in newest][:SHOWN - len(newest)]
+    return [found[at] for at in sorted(newest.union(others))]
 
 
 @lru_cache(maxsize=1000)
@@ -93,15 +104,17 @@ def _drawn(views: tuple[BreachView, ...], red: int, amber: int, language: str) -
         return get_template("dashboard/_breaches.html").render({"views": views, "red": red, "amber": amber}).strip()
 
 
-def _view(out: Out, audience: Audience) -> BreachView:
+def _view(out: Out, audience: Audience, *, several: bool) -> BreachView:
     breach, queue = out.breach, out.queue
+    name = shown_text(queue.name, audience)
     live = call_of(out)
     began = datetime.fromtimestamp(breach.since / 1000, ZoneInfo(out.card.zone))
     return BreachView(
         ref=f"{queue.pk}-{breach.measure}-{breach.since}", level=breach.level.word,
-        queue=shown_text(queue.name, audience), what=_what(out), limit=_limit(breach, queue),
+        queue=f"{out.card.name} · {name}" if several else name, what=_what(out), limit=_limit(breach, queue),
         title=_("%(level)s since %(time)s") % {"level": WORDS[breach.level], "time": f"{began:%H:%M}"},
-        since=live.since if live else None, at_least=live is not None and live.at_least)
+        since=live.since if live else None, at_least=live is not None and live.at_least,
+        eases=bool(breach.better_since))
 
 
 def call_of(out: Out) -> LiveCall | None:
@@ -112,7 +125,7 @@ def call_of(out: Out) -> LiveCall | None:
 
 def _what(out: Out) -> str:
     if out.breach.measure == WAITING:
-        return ngettext("%(calls)s waiting", "%(calls)s waiting", out.now.waiting) % {"calls": out.now.waiting}
+        return ngettext("%(calls)s waiting", "%(calls)s waiting", out.now.unstuck) % {"calls": out.now.unstuck}
     if out.breach.measure == SERVICE_LEVEL:
         level = out.tally.service_level
         return _("service level %(level)s") % {"level": "–" if level is None else f"{int(level)}\u00a0%"}
@@ -124,7 +137,7 @@ def _limit(breach: Breach, queue: QueueCard) -> str:
     if breach.better_since:
         return _("easing")
     said = limit_said(breach.measure, queue.limits[breach.measure], breach.level)
-    return f"{WORDS[Level.RED]}, {said}" if breach.level is Level.RED else said
+    return ", ".join(filter(None, (str(WORDS[Level.RED]) if breach.level is Level.RED else "", said)))
 
 
 def limits_said(measure: str, limit: Limit) -> str:

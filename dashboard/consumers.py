@@ -150,7 +150,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 class WallConsumer(BoardConsumer):
-    """One wall: the same two verbs, but its secret instead of a session. Strangers are sent to pair themselves."""
+    """One wall: the same verbs, but its secret instead of a session. Strangers are sent to pair themselves."""
 
     stranger = REVOKED
     kind = WALL

@@ -74,7 +74,8 @@ def picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
         found = outs(mirror, feeds, audience.scope)
         parts = number_parts(feeds, queues, day, found, audience) | _feed_parts(feeds)
         parts |= queue_parts(mirror, feeds, queues, levels(found), audience, now) | agent_parts(feeds, seen, audience)
-        parts |= trend_parts(feeds, mirror.queues, audience) | {"breaches": breach_part(found, audience)}
+        parts |= trend_parts(feeds, mirror.queues, audience) | {
+            "breaches": breach_part(found, audience, several=len(feeds) > 1)}
     return Picture(rows=rows, parts=parts, asof=asof(feeds))
 
 

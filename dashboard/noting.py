@@ -1,6 +1,6 @@
 """What an account's lease holder knows of its history, and how one more list changes that. Blocking: off the loop.
 
-    noted = of_board(kept)                                 at the beginning
+    noted = of_board(kept, limits_of(account))             at the beginning
     note_history(noted, board, account) -> Noted | None    after each list; None when no list came between
 """
 
@@ -45,16 +45,23 @@ class Noted(msgspec.Struct, frozen=True):
     settled: Settled = Settled()
     limits: dict[str, Limits] | None = None
 
-    def onto(self, board: Board) -> Board:
-        """The board with the day's numbers, and with what they and its calls are out of."""
-        board = msgspec.structs.replace(board, day=self.day, trend=self.trend)
+    def onto(self, board: Board, midnight: int = 0) -> Board:
+        """The board with the day's numbers, and with what they and its calls are out of. What was noted of a day
+        before `midnight` (epoch ms) is over: nothing is held against yesterday's service level."""
+        day = self.day if self.day.since >= midnight else Day()
+        board = msgspec.structs.replace(board, day=day, trend=self.trend)
         if self.limits is None:
             return board
         return msgspec.structs.replace(board, breaches=breaches_of(board, self.limits))
 
 
-def of_board(kept: Board) -> Noted:
-    return Noted(board=kept, day=kept.day, trend=kept.trend)
+def of_board(kept: Board, limits: dict[str, Limits] | None = None) -> Noted:
+    return Noted(board=kept, day=kept.day, trend=kept.trend, limits=limits)
+
+
+def limits_of(account: Account) -> dict[str, Limits]:
+    """For a new leader: its first list is judged like any other, and what the kept board was out of alarms nobody."""
+    return _wanted(account)[1]
 
 
 def note_history(before: Noted, board: Board, account: Account) -> Noted | None:

@@ -38,6 +38,11 @@ class Now(msgspec.Struct):
         return self.states[CallState.WAITING]
 
     @property
+    def unstuck(self) -> int:
+        """Who waits and may not be stuck: a call that DeepCall forgot alarms nobody."""
+        return self.waiting - self.stuck
+
+    @property
     def longest(self) -> LiveCall | None:
         """Of those who wait."""
         return self.oldest.get(CallState.WAITING)

@@ -19,7 +19,7 @@ from dashboard import counts, lease
 from dashboard.board import Board, failed, heard, same_news
 from dashboard.clock import now_ms
 from dashboard.days import midnight_ms
-from dashboard.noting import Noted, note_history, of_board
+from dashboard.noting import Noted, limits_of, note_history, of_board
 from dashboard.offloop import Desk
 from dashboard.pace import JITTER, Floor, Pace, Trouble, bounds_of, interval, pace
 from dashboard.reconcile import age, reconcile
@@ -124,6 +124,7 @@ class Poller:
         """
         self._still_leading()
         self.asked_at = asked_at = now_ms()
+        midnight = midnight_ms(self.account.time_zone, asked_at)
         self._jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret
         self.tally.asked()
         try:
@@ -137,11 +138,11 @@ class Poller:
             self.trouble = Trouble()
             new = heard(self.board, listing, asked_at=asked_at, now=now_ms(), misses=self.account.misses,
                         gap_ms=int(max(3 * self.account.poll_interval_s, 5) * 1000),
-                        midnight=midnight_ms(self.account.time_zone, asked_at),
+                        midnight=midnight,
                         stuck_ms=(self.account.stuck_after_s or STUCK_AFTER_S) * 1000)
         self._log_change(new)
         in_force = interval(bounds_of(self.account), self._floor(new))
-        await self._publish(self._noted.onto(msgspec.structs.replace(new, interval_s=in_force.seconds)))
+        await self._publish(self._noted.onto(msgspec.structs.replace(new, interval_s=in_force.seconds), midnight))
         await self._keep_books()
         if not self.trouble.failures:
             await self._move_takeovers(reconcile, self.board)
@@ -210,7 +211,7 @@ class Poller:
             return False
         self.good_until = asked + lease.TTL_S
         kept = await self.desk.run(load_board, self.account)
-        self._noted = of_board(kept or self.board)
+        self._noted = of_board(kept or self.board, await self.desk.run(limits_of, self.account))
         self._saved_at = 0.0  # the first board is kept at once: from then on an older fence writes no history
         self.board = msgspec.structs.replace(self._noted.board, fence=fence, seq=0)
         logger.info("poller %s: leads with fence %s", self.account.name, fence)

@@ -43,7 +43,7 @@ def values_of(now: Now, tally: Tally, at: int) -> dict[str, float | None]:
     """What is held against the limits, as of `at` (epoch ms): seconds, calls, percent. None: there is nothing."""
     level = tally.service_level if tally.decided >= ENOUGH else None
     times = {measure: seconds_in(now.oldest.get(state), at) for measure, state in STATE_OF.items()}
-    return {**times, WAITING: float(now.waiting), SERVICE_LEVEL: level}
+    return {**times, WAITING: float(now.unstuck), SERVICE_LEVEL: level}
 
 
 def seconds_in(live: LiveCall | None, at: int) -> float | None:

@@ -124,7 +124,19 @@ django.setup()
 from django.conf import settings
 settings.ALLOW_PRIVATE_UPSTREAM = True
 from dashboard.management.commands.demo import furnish
+from dashboard.models import Queue
+from dashboard.limits import LIMITED
 furnish(sys.argv[1])
+Queue.objects.update(**dict.fromkeys(LIMITED))
+"""
+# As in the demo. Without them what a screen shows of a quiet list changes by itself with time: calls wait too long.
+LIMITS = """
+from dashboard.management.commands.demo import AIMS
+from dashboard.models import Queue
+for queue in Queue.objects.all():
+    for name, value in AIMS.items():
+        setattr(queue, name, value)
+    queue.save()
 """
 
 

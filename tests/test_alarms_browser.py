@@ -13,11 +13,10 @@ from tests.screens import Screen
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 NIGHT = {"queue_id": "900", "queue_name": "Night desk"}
-# No limits but one queue's, whose only calls are those of a test.
+# Of one queue, whose only calls are those of a test.
 LIMITS = """
 from dashboard.models import Queue
 from queue_api.models import Account
-Queue.objects.update(**{name: None for name in __import__("dashboard.limits", fromlist=["LIMITED"]).LIMITED})
 queue, _ = Queue.objects.get_or_create(account=Account.objects.get(), key="900", defaults={"name": "Night desk"})
 queue.waiting_warn, queue.waiting_crit = 1, 2
 queue.save()
@@ -99,11 +98,14 @@ def test_red_rings_once_shows_on_the_desktop_and_counts_in_the_title(upstream: U
     assert asha.problems == []
 
 
-def test_without_leave_it_only_counts(upstream: Upstream, asha: Screen) -> None:
+def test_without_leave_it_only_counts_and_asks_nobody(upstream: Upstream, asha: Screen) -> None:
+    asked: list[str] = []
+    asha.page.on("request", lambda request: asked.append(request.url))
     waits(upstream, "night-1", "night-2")
     becomes_red(asha.page)
     expect(asha.page.locator("#bell")).to_have_text("Alarms off")
     assert heard(asha.page) == {"rung": [], "told": [], "ended": []}
+    assert [url for url in asked if "/me/quiet/" in url] == []
 
 
 def test_warnings_ring_only_where_they_are_wished(upstream: Upstream, asha: Screen) -> None:
@@ -169,6 +171,49 @@ def test_the_test_goes_to_the_server_and_back_and_says_what_came_of_it(server: C
     with frozen(server):
         asha.page.click("#alarms [data-action=test-alarm]")
         expect(said).to_contain_text("no alarm would reach this screen now", timeout=10_000)
+
+
+FORBIDDEN = """
+for (const name of ["localStorage", "sessionStorage"]) {
+  Object.defineProperty(window, name, {get() { throw new DOMException("denied", "SecurityError"); }});
+}
+"""
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
+
+
+@pytest.mark.parametrize("storage", [FORBIDDEN, FULL])
+def test_a_browser_that_remembers_nothing_rings_as_long_as_its_page_lasts(
+        upstream: Upstream, screen: Any, storage: str) -> None:
+    asha: Screen = screen("asha")
+    asha.page.context.add_init_script(EARS.replace('localStorage.getItem("permission") ?? "default"', '"granted"'))
+    asha.page.context.add_init_script(storage)
+    asha.page.reload()
+    asha.live()
+    expect(lines(asha.page)).to_have_count(0, timeout=30_000)
+    allow(asha.page, "sound", "desktop")
+    waits(upstream, "night-1", "night-2")
+    becomes_red(asha.page)
+    until(lambda: asha.page.evaluate("told.length && rung.length"), 10, "it did not ring")
+    assert heard(asha.page)["rung"] == [880, 660]
+    assert asha.problems == []
+
+
+def test_a_desktop_that_refuses_and_a_server_that_does_not_say_quiet_keep_nothing_from_ringing(
+        upstream: Upstream, asha: Screen) -> None:
+    allow(asha.page, "sound", "desktop")
+    asha.page.evaluate("""() => {
+        window.Notification = class { constructor() { throw new TypeError("Illegal constructor"); } };
+        window.Notification.permission = "granted";
+        window.fetch = (_address, {signal}) => new Promise((_, refuse) => {
+            signal.addEventListener("abort", () => refuse(signal.reason)); });
+    }""")
+    waits(upstream, "night-1", "night-2")
+    becomes_red(asha.page)
+    until(lambda: asha.page.evaluate("rung.length"), 10, "it did not ring")
+    asha.page.click("#bell")
+    asha.page.click("#alarms [data-action=test-alarm]")
+    expect(asha.page.locator("#alarms [role=status]")).to_contain_text("Your browser let no page show any.")
+    assert asha.problems == []
 
 
 @pytest.mark.parametrize(("permission", "words"), [("denied", "Your browser forbids it"), ("default", "not been told")])

@@ -13,7 +13,7 @@ from dashboard.board import Board, LiveCall
 from dashboard.breach_views import limits_said
 from dashboard.frames import Picture, change, picture
 from dashboard.limits import Breach, Level, Limit, Limits
-from dashboard.mirror import Mirror
+from dashboard.mirror import Card, Mirror
 from dashboard.numbers import Day, Tally
 from dashboard.queue_cards import QueueCard
 from dashboard.wall import wall_picture
@@ -78,6 +78,36 @@ def test_a_time_ticks_with_its_call() -> None:
 def test_what_gets_better_says_so() -> None:
     made = shown(with_breaches(board(), q302=(out(better_since=NOW - 2000),)))
     assert line(made)[1] == "Sales 0 waiting easing"
+
+
+def test_what_gets_better_calls_nobody() -> None:
+    made = shown(with_breaches(board(), q302=(out(better_since=NOW - 2000),), q303=(out(),)))
+    assert re.findall(r'data-breach="(\d+)-[^>]*data-eases', made.parts["breaches"]) == ["12"]
+
+
+def test_of_too_many_the_newest_have_a_place_and_all_are_counted() -> None:
+    keys = [str(number) for number in range(300)]
+    cards = {1: {key: QueueCard(int(key), f"Queue {key}", limits=LIMITS) for key in keys}}
+    of = msgspec.structs.replace(board(), breaches={key: (out(since=NOW - 1000 * int(key)),) for key in keys})
+    made = shown(of, queues=cards).parts["breaches"]
+    places = [int(number) for number in re.findall(r'data-breach="(\d+)-', made)]
+    assert places == [*range(299, 249, -1), *range(49, -1, -1)]
+    assert 'data-red="300"' in made
+    assert line(shown(of, queues=cards))[0] == "300 critical"
+
+
+def test_of_two_accounts_each_is_named_with_its_queue() -> None:
+    queues = QUEUES | {2: {"302": QueueCard(22, "Sales", limits=LIMITS)}}
+    boards = [with_breaches(board(call(), account=account), q302=(out("waiting", AMBER),)) for account in (1, 2)]
+    cards = (NORTHGATE, Card(pk=2, name="Southgate", interval_s=2.0))
+    made = picture(mirror_of(*boards, cards=cards, queues=queues), EVERYTHING, NOW)
+    assert line(made) == ["2 warnings", "Northgate · Sales 1 waiting from 1", "Southgate · Sales 1 waiting from 1"]
+
+
+def test_a_limit_that_has_just_been_taken_away_leaves_no_half_a_sentence() -> None:
+    queues = {1: {"302": QueueCard(12, "Sales", limits=Limits(wait=Limit(60)))}}
+    made = shown(with_breaches(board(call()), q302=(out(),)), queues=queues)
+    assert line(made)[1] == "Sales 1 waiting critical"
 
 
 def test_nothing_is_out_and_nothing_is_said() -> None:

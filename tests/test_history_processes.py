@@ -58,8 +58,11 @@ class Site:
         self.data, self.upstream = data, upstream
         self.since = int(told(upstream, "")["began_ms"])
         self.more = more | {"CLOCK_SPEED": str(SPEED), "CLOCK_SINCE": str(self.since)}
-        self.servers = [Hastened(data, None, **self.more) for _ in range(2)]
+        self.servers: list[Hastened] = []
         self.deaths = 0
+
+    def starts(self) -> None:
+        self.servers += (Hastened(self.data, None, **self.more) for _ in range(2))
 
     def asked(self, question: str) -> list[tuple[Any, ...]]:
         if "DATABASE_URL" not in self.more:
@@ -176,6 +179,7 @@ def test_who_leads_is_killed_again_and_again_and_every_call_is_right(
         manage(tmp_path, "shell", "-c", INTERVAL, **environment)
         site = Site(tmp_path, upstream, environment)
         try:
+            site.starts()
             until(lambda: site.noted_until() > 0, 30, "the first list is noted")
             for _ in range(KILLS):
                 site.goes_on(BETWEEN_S)

@@ -158,7 +158,7 @@ MISTAKES: list[tuple[Mistake, str, int]] = [
     (a_queue_opens_its_whole_account, "which is not theirs", 0),
     (numbers_are_masked_for_nobody, "was sent a full number", 0),
     (a_walls_numbers_are_not_masked, "was sent a full number", 0),
-    (a_message_beyond_a_gap_makes_rows_look_fresh, "are not those of the list", 132),
+    (a_message_beyond_a_gap_makes_rows_look_fresh, "are not those of the list", 58),
 ]
 SLOWLY_FOUND = {
     agents_do_not_count_in_what_a_screen_may_hold, the_database_is_read_for_takeovers_alone,

@@ -76,7 +76,7 @@ def metrics(site: Site) -> dict[str, dict[str, float]]:
 
 
 def figures(site: Site, key: str) -> dict[str, str]:
-    text = unescape(site.client.get(f"/queues/{site.queues[key].pk}/").content.decode())
+    text = unescape(site.client.get(f"/queues/{site.queues[key].pk}/").content.decode()).replace("\u00a0", " ")
     return dict(re.findall(r'data-figure="(\w+)">([^<]*)<', text))
 
 

@@ -15,6 +15,7 @@ from dashboard import lease
 from dashboard import poller as polling
 from dashboard.board import Board
 from dashboard.lease import acquire
+from dashboard.limits import Breach, Level
 from dashboard.mirror import late_after_ms
 from dashboard.models import BoardSnapshot, Lease, Queue
 from dashboard.offloop import Desk
@@ -605,6 +606,21 @@ async def test_a_new_leader_begins_with_the_kept_board_and_its_first_seen_times(
     poller = Poller(northgate, Press(), "me", desk, Quiet())
     assert await poller._acquire()
     assert poller.board == msgspec.structs.replace(kept, fence=4, seq=0)
+
+
+async def test_what_the_kept_board_was_out_of_is_no_news_with_a_new_leaders_first_list(
+    northgate: Account, desk: Desk
+) -> None:
+    queue = Queue(account=northgate, key="302", name="Sales", waiting_crit=1)
+    await desk.run(queue.save)
+    old = msgspec.structs.replace(board(account=northgate.pk, heard_at=1000), breaches={
+        "302": (Breach("waiting", Level.RED, 1000),)})
+    await desk.run(save_board, old, northgate)
+    poller = Poller(northgate, Press(), "me", desk, Quiet())
+    assert await poller._acquire()
+    poller.client = cast(QueueClient, DeepCall(listing()))
+    [breach] = (await poller.poll_once()).breaches["302"]
+    assert breach.better_since  # nobody waits: it eases, and whoever comes now is not alarmed
 
 
 async def test_a_poller_waits_while_another_process_leads(northgate: Account, desk: Desk) -> None:

@@ -113,6 +113,13 @@ def test_a_call_that_may_be_stuck_alarms_nobody() -> None:
     assert over(stuck.calls["c-1"], MINUTE, NOW) is None
 
 
+def test_calls_that_may_be_stuck_are_not_among_those_that_are_too_many() -> None:
+    calls = {f"c-{number}": live(call(f"c-{number}"), stuck=number < 4) for number in range(8)}
+    assert breaches_of(Board(account=1, heard_at=NOW, calls=calls), {"302": FIVE}) == {}
+    calls["c-8"] = live(call("c-8"))
+    assert levels(breaches_of(Board(account=1, heard_at=NOW, calls=calls), {"302": FIVE})) == {"waiting": Level.AMBER}
+
+
 @pytest.mark.parametrize(("within", "decided", "expected"), [
     (80, 100, {}), (79, 100, {"service-level": Level.AMBER}), (59, 100, {"service-level": Level.RED}),
     (0, ENOUGH - 1, {}), (0, ENOUGH, {"service-level": Level.RED}),
@@ -219,3 +226,10 @@ def test_what_is_out_goes_on_through_failures_lists_snapshots_and_the_next_leade
     assert of_board(kept).onto(kept).breaches == out.breaches  # who leads next and has not read the limits yet
     then = heard(kept, listing(call("c-0")), asked_at=NOW + 2000, now=NOW + 2000, misses=2, gap_ms=5000)
     assert Noted(board=kept, limits=noted.limits).onto(then).breaches == out.breaches
+
+
+def test_yesterdays_service_level_is_out_of_nothing() -> None:
+    yesterday = Day(since=NOW - 86_400_000, queues={"302": Tally(offered=20, answered=20, within=5)})
+    noted = Noted(board=board(), day=yesterday, limits={"302": PERCENT})
+    assert levels(noted.onto(board(heard_at=NOW), NOW - 86_400_000).breaches) == {"service-level": Level.RED}
+    assert noted.onto(board(heard_at=NOW), NOW - 1000).breaches == {}

@@ -2,6 +2,7 @@
 
 import * as alarms from "./alarms.js";
 import * as chime from "./chime.js";
+import {canShow} from "./desktop.js";
 import {everySecond, now, timeOfDay} from "./clock.js";
 import {send} from "./link.js";
 import {say} from "./words.js";
@@ -33,12 +34,13 @@ async function open() {
 async function change({name, checked}) {
   alarms.wish({[name]: checked});
   if (name === "sound" && checked) await chime.play(true); // so that it is known how it sounds
-  if (name === "desktop" && checked && alarms.canShow() === "default") await Notification.requestPermission();
+  if (name === "desktop" && checked && canShow() === "default") await Notification.requestPermission();
   draw();
 }
 
 async function beQuiet({dataset: {minutes}}) {
-  await alarms.quiet(minutes);
+  said.textContent = "";
+  if (!await alarms.beQuiet(minutes)) said.textContent = say("quiet-failed");
   draw();
 }
 
@@ -63,7 +65,7 @@ function stateOf(wishes, quiet) {
 
 /** Why the desktop is told nothing, though it is wished; empty: it is. */
 function refusal() {
-  const state = alarms.canShow();
+  const state = canShow();
   return state === "granted" ? "" : say(`desktop-${state}`);
 }
 
@@ -83,7 +85,7 @@ async function test() {
   said.textContent = [
     say("test-heard", {n: took}),
     wishes.sound ? say(sound ? "test-rang" : "sound-waits") : say("test-silent"),
-    wishes.desktop ? (desktop ? say("test-shown") : refusal()) : "",
+    wishes.desktop ? (desktop ? say("test-shown") : refusal() || say("desktop-failed")) : "",
     alarms.quietNow() ? say("test-quiet", {time: timeOfDay(alarms.quietNow())}) : "",
   ].filter(Boolean).join("\n");
 }

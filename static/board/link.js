@@ -7,6 +7,7 @@ import * as clock from "./clock.js";
 import * as feeds from "./feeds.js";
 import * as frames from "./frames.js";
 import * as notices from "./notices.js";
+import * as store from "./store.js";
 import {element} from "./words.js";
 
 const SILENCE_MS = 24000; // looked at every second; the server ticks every 10 s
@@ -109,9 +110,8 @@ function stop(state) {
 // The person may have signed in again in another tab: one reload finds out.
 function reloadOnce(state) {
   show(state);
-  if (sessionStorage.getItem(RELOADED)) return;
-  sessionStorage.setItem(RELOADED, state);
-  location.reload();
+  if (store.read("sessionStorage", RELOADED)) return;
+  if (store.write("sessionStorage", RELOADED, state)) location.reload(); // else it would reload again and again
 }
 
 // A half-open socket never closes by itself, not even when told to: it is replaced.
@@ -140,7 +140,7 @@ function slept() {
 }
 
 function forgetReload() {
-  if (root.dataset.link === "live" && performance.now() - opened > SHORT_MS) sessionStorage.removeItem(RELOADED);
+  if (root.dataset.link === "live" && performance.now() - opened > SHORT_MS) store.remove("sessionStorage", RELOADED);
 }
 
 function show(state) {

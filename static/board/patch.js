@@ -88,7 +88,7 @@ function patch(old, next) {
   if (settled(old, next)) return;
   copyAttributes(next, old);
   if (old.hasAttribute("data-since") || old.hasAttribute("data-age")) return;
-  if (sameShape(old, next)) old.childNodes.forEach((child, i) => patchNode(child, next.childNodes[i]));
+  if (!("whole" in old.dataset) && sameShape(old, next)) old.childNodes.forEach((child, i) => patchNode(child, next.childNodes[i]));
   else replace(old, next);
 }
 
