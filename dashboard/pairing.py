@@ -197,6 +197,7 @@ def renew(token: str) -> str | None:
         until = display.old_token_until if display.old_token_hash == hashed(token) else None
         if until is not None and until > timezone.now() + OVERLAP - ASKED_TWICE:
             raise NotNow
-        kept = {} if until is not None else {"old_token_hash": hashed(token), "old_token_until": timezone.now() + OVERLAP}
-        Display.objects.filter(pk=display.pk).update(token_hash=hashed(new), rotate=False, **kept)
+        kept = (display.old_token_hash, until) if until is not None else (hashed(token), timezone.now() + OVERLAP)
+        Display.objects.filter(pk=display.pk).update(
+            token_hash=hashed(new), rotate=False, old_token_hash=kept[0], old_token_until=kept[1])
         return new

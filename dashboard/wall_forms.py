@@ -55,9 +55,14 @@ class DisplayForm(forms.ModelForm):  # type: ignore[type-arg]
         opens, closes = data.get("opens_at"), data.get("closes_at")
         if (opens is None) != (closes is None) and not {"opens_at", "closes_at"} & self.errors.keys():
             self.add_error("closes_at", _("Give both, when it opens and when it closes, or neither."))
-        if not {"layout", "diagonal_in", "distance_m"} & self.errors.keys():
-            self._check_type(data["layout"], data["diagonal_in"], data["distance_m"])
         return data
+
+    def _post_clean(self) -> None:
+        """Only here the model has said which sizes and distances there are."""
+        super()._post_clean()  # type: ignore[misc]
+        if not {"layout", "diagonal_in", "distance_m"} & self.errors.keys():
+            data = self.cleaned_data
+            self._check_type(data["layout"], data["diagonal_in"], data["distance_m"])
 
     def _check_type(self, layout: str, diagonal_in: float, distance_m: float) -> None:
         """A wall that cannot be read from where people sit is refused here and not found out there."""
