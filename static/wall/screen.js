@@ -9,6 +9,7 @@ const ALERT_MS = 20000;
 const SPREAD_MS = 60000; // in which all screens load a new version, each at a moment of its own
 const ASKED_SPREAD_MS = 3000; // the same for those an administrator told to
 const ONCE_MS = 600000; // between two loads for one version: while two versions run side by side none can be reached
+const MEND_MS = 20000;
 const STUCK_MS = 300000; // whatever keeps a page from being live for so long: a fresh one may not have it
 const RENEW_MS = 30000;
 const LOADED = "callboard-wall-loaded";
@@ -24,11 +25,17 @@ export function start() {
   describe();
   addEventListener("resize", describe);
   addEventListener("screen-told", (event) => take(event.detail));
-  addEventListener("load", () => window.htmx || again()); // it did not come, and without it there is no socket
+  addEventListener("error", (event) => event.target instanceof HTMLScriptElement && leave(MEND_MS), true);
+  addEventListener("load", () => styled() || leave(MEND_MS));
   clock.everySecond(look);
   document.addEventListener("visibilitychange", stayAwake);
   stayAwake();
   holdStill();
+}
+
+// A page that came without one of its scripts or sheets does not mend by itself.
+function styled() {
+  return [...document.querySelectorAll("link[rel=stylesheet]")].every((link) => link.sheet?.cssRules.length);
 }
 
 // Told with each connection: this page's version and its size.
