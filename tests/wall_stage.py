@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, Response, ViewportSize, expect
 
 from tests.processes import Callboard, Upstream, manage
 from tests.test_wall_browser import Wall
@@ -56,9 +56,12 @@ class Hung(Wall):
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.documents: list[tuple[str, int]] = []
-        context.on("response", lambda answer: answer.request.is_navigation_request() and self.documents.append(
-            (answer.url, answer.status)))
+        context.on("response", self._answered)
         super().__init__(context, url)
+
+    def _answered(self, answer: Response) -> None:
+        if answer.request.is_navigation_request() and answer.frame.page == self.page:
+            self.documents.append((answer.url, answer.status))
 
     def loaded(self, times: int) -> None:
         """So many documents have come by now."""
