@@ -60,8 +60,18 @@ function take(told) {
 
 function show(what, ms) {
   document.getElementById(what.id)?.remove();
-  document.body.append(what);
+  home(what).append(what);
   if (ms) setTimeout(() => what.remove(), ms);
+}
+
+// What is said stands at the bottom, over the calls that wait least, one thing above the other.
+function home(what) {
+  if (what.id === "screen-name") return document.body;
+  const said = document.getElementById("screen-said");
+  if (said) return said;
+  const made = Object.assign(document.createElement("div"), {id: "screen-said"});
+  document.body.append(made);
+  return made;
 }
 
 function alert() {
