@@ -11,6 +11,7 @@ import msgspec
 from django.contrib.auth.models import User
 
 from dashboard.models import Display, Seat
+from dashboard.screens import Orders, orders_for
 from dashboard.wall_type import letter_px
 
 BOARD, WALL = "board", "wall"
@@ -62,7 +63,7 @@ class Viewer(msgspec.Struct, frozen=True):
     """A signed-in person, or a wall (`user_id` 0), and their audience, read from the database in one go.
 
     `agent_ids`: account -> their own agent id there. `sets_up`: whether they could mend an account's settings.
-    `judges`: whether they may say what became of anybody's takeover.
+    `judges`: whether they may say what became of anybody's takeover. `orders`: what a wall is told to do.
     """
 
     user_id: int
@@ -71,6 +72,7 @@ class Viewer(msgspec.Struct, frozen=True):
     agent_ids: dict[int, str] = {}
     sets_up: bool = False
     judges: bool = False
+    orders: Orders | None = None
 
     def is_agent(self, account: int, agent_id: str) -> bool:
         return bool(agent_id) and self.agent_ids.get(account) == agent_id
@@ -120,11 +122,14 @@ def may_set_up(user: Any) -> bool:
     return bool(user.is_active and user.is_staff and user.has_perm("queue_api.change_account"))
 
 
-def viewer_of_display(display: Display) -> Viewer:
-    """A wall sees the queues it was given; never a full number, never a button. One query, none when prefetched."""
+def viewer_of_display(display: Display, secret_hash: str = "") -> Viewer:
+    """A wall sees the queues it was given; never a full number, never a button. One query, none when prefetched.
+
+    `secret_hash`: by which the screen came.
+    """
     scope = Scope(queues=frozenset(
         (queue.account_id, queue.key) for queue in display.queues.all() if queue.account.enabled))
-    return Viewer(user_id=0, name=display.name, audience=Audience(
+    return Viewer(user_id=0, name=display.name, orders=orders_for(display, secret_hash), audience=Audience(
         scope=scope, language=display.language, screen=WALL, layout=display.layout, caller_names=display.caller_names,
         letter=round(letter_px(display.diagonal_in, display.distance_m), 1)))
 

@@ -18,9 +18,11 @@ class DashboardConfig(AppConfig):
         from dashboard.borrowing import borrowed
         from dashboard.changes import connect
         from dashboard.purge import forget
+        from dashboard.release import version
         from queue_api import turns
         from queue_api.models import Account
 
+        version()
         turns.take = borrowed
         post_migrate.connect(_use_wal, sender=self)
         post_migrate.connect(roles.keep, sender=self)

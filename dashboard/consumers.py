@@ -22,6 +22,7 @@ from dashboard.fanout import hub
 from dashboard.member import FULL, RESTART, REVOKED, SIGN_IN, Member
 from dashboard.offloop import Desk
 from dashboard.pairing import SOCKET_COOKIE, display_of, hashed, seen
+from dashboard.screens import Told, told_by
 from dashboard.socket_log import SocketLog
 from dashboard.station import station
 
@@ -81,6 +82,7 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(self.stranger if viewer is None else refusal)
             return
         self.member = Member(viewer, self.session_key(), self._send_text, self._close_with)
+        self.member.told_of_itself = self.told()
         self.log.opened(viewer.user_id)
         hub.join(self.member)
         if station.judged != judged:  # rights changed between reading and joining: nobody has judged this one
@@ -98,6 +100,10 @@ class BoardConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         members = hub.members
         theirs = sum(member.viewer.user_id == viewer.user_id for member in members)
         return FULL if theirs >= SOCKETS_PER_PERSON or len(members) >= settings.MAX_SOCKETS else 0
+
+    def told(self) -> Told | None:
+        """What a wall said of itself in its address."""
+        return None
 
     def session_key(self) -> str:
         """What the sweep finds this socket by."""
@@ -157,7 +163,10 @@ class WallConsumer(BoardConsumer):
 
     async def authorise(self) -> Viewer | None:
         token = self._token()
-        return await desk.run(_wall_behind, token) if token else None
+        return await desk.run(_wall_behind, token, told_by(self.scope)) if token else None
+
+    def told(self) -> Told | None:
+        return told_by(self.scope)
 
     def refusal(self, viewer: Viewer) -> int:
         """A wall without queues is let in, and says so."""
@@ -179,12 +188,12 @@ def _person_behind(session_key: str, language: str) -> Viewer | None:
     return viewer_of(get_user(request), language)
 
 
-def _wall_behind(token: str) -> Viewer | None:
+def _wall_behind(token: str, told: Told) -> Viewer | None:
     display = display_of(token)
     if display is None:
         return None
-    seen([display.pk])
-    return viewer_of_display(display)
+    seen([display.pk], version=told.version, resolution=told.resolution, address=told.address)
+    return viewer_of_display(display, hashed(token))
 
 
 async def unknown_path(scope: dict[str, Any], receive: Any, send: Any) -> None:

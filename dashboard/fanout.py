@@ -17,6 +17,7 @@ from dashboard.frames import Frame, Picture, change, everything, picture
 from dashboard.member import TOO_SLOW, Member
 from dashboard.mirror import Mirror, mirror
 from dashboard.notices import notice_html
+from dashboard.screens import orders_text
 from dashboard.wall import wall_picture
 
 COALESCE_S = 0.1
@@ -25,6 +26,7 @@ TICK_S = 10.0
 ANSWER_S = 1.5  # for the answer to the last tick that may go unanswered
 FULL_S = 1.0  # a full board is made once for all who ask within it
 BACKLOG = 256 * 1024  # characters
+REMEMBERED = 100  # numbers of a wall's stream: ten seconds of the busiest board
 QUOTED = 1.25  # characters of JSON to one of HTML
 
 
@@ -47,6 +49,7 @@ class Stream:
         self.id = secrets.token_hex(4)
         self.seq = secrets.randbelow(2**31)
         self._full = (0, 0, "")  # seq, epoch ms, text
+        self._data_at: dict[int, int] = {}  # the last numbers of a wall's stream -> its oldest list, epoch ms
         self.picture = Picture()
         self.members: set[Member] = set()
 
@@ -59,7 +62,14 @@ class Stream:
             frame = Frame()
         self.picture = new
         self.seq += 1 if frame else 0
+        if self.audience.screen == WALL and (known := [at for at in new.asof.values() if at is not None]):
+            self._data_at[self.seq] = min(known)
+            self._data_at.pop(self.seq - REMEMBERED, None)
         return frame
+
+    def data_at(self, seq: int) -> int | None:
+        """Of when the oldest list is that this number shows; None when that is not known any more."""
+        return self._data_at.get(seq)
 
     def text(self, frame: Frame | None) -> str:
         """The envelope (docs/protocol.md). No frame: a tick."""
@@ -136,6 +146,8 @@ class Hub:
             return
         was_behind = member.behind
         member.acknowledge(seq)
+        if member.told_of_itself is not None and (shown := stream.data_at(seq)) is not None:
+            member.told_of_itself.data_at = shown
         if was_behind and not member.behind:
             self._again(stream, member)
 
@@ -208,6 +220,9 @@ class Hub:
     def _tell(self, stream: Stream, member: Member) -> None:
         """A person's own outcomes go to that person's screens only. What cannot be written now is told later."""
         overlay, viewer = self.source.overlay, member.viewer
+        if viewer.orders is not None and viewer.orders != member.ordered and member.write(
+                stream.seq, orders_text(viewer.orders), stream.limit()):
+            member.ordered = viewer.orders
         if member.told == overlay.version or viewer.audience.screen == WALL:
             return
         for news in overlay.outcomes(viewer.user_id, member.told, now_ms()):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from dashboard.access import Viewer
+from dashboard.screens import Orders, Told
 
 RESTART, FULL, TOO_SLOW, SIGN_IN, REVOKED = 1012, 1013, 4408, 4401, 4403
 MISSED_TICKS = 3
@@ -48,6 +49,8 @@ class Member:
         self.last_full = 0.0
         self.whole: int | None = None  # the number of a full board that nobody has proved to have read yet
         self.closing = False
+        self.ordered: Orders | None = None  # what a wall was told to do
+        self.told_of_itself: Told | None = None  # by a wall
         self.told = 0  # the overlay's version up to which the person was told of their own takeovers
         self._task: asyncio.Future[None] = asyncio.ensure_future(self._write())
         self._end: asyncio.Future[None] | None = None

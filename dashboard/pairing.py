@@ -12,11 +12,13 @@ import datetime
 import hashlib
 import secrets
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -26,6 +28,8 @@ ALPHABET = "23456789CFGHJMPQRVWX"  # nothing that is mistaken for something else
 CODE_LETTERS = 6
 CODE_LIFE = datetime.timedelta(minutes=10)
 LINK_LIFE = datetime.timedelta(hours=24)
+OVERLAP = datetime.timedelta(minutes=10)  # a screen's old secret beside its new one
+ASKED_TWICE = datetime.timedelta(seconds=5)  # two pages of one screen
 ALIVE = 50
 PAGE_COOKIE, SOCKET_COOKIE = ("__Secure-wall", "__Secure-wall-socket") if settings.BEHIND_PROXY else (
     "wall", "wall-socket")
@@ -41,6 +45,10 @@ class TooManyWrongCodes(Exception):
     """This administrator has guessed too often and must wait."""
 
 
+class NotNow(Exception):
+    """Another page of this screen has just been given a new secret: with it, this one need not ask."""
+
+
 class Offer(msgspec.Struct, frozen=True):
     """What a waiting screen needs: its secret, and the code to show until `expires_at`."""
 
@@ -54,14 +62,39 @@ def hashed(token: str) -> str:
 
 
 def display_of(token: str) -> Display | None:
-    """The display behind a screen's secret; None when unknown or revoked."""
-    displays = Display.objects.prefetch_related("queues__account")
-    return displays.filter(token_hash=hashed(token), revoked_at=None).first() if token else None
+    """The display behind a screen's secret; None when unknown, revoked or expired."""
+    return displays_of({hashed(token)}).get(hashed(token)) if token else None
 
 
-def seen(displays: Iterable[int]) -> None:
-    """Notes that these displays are in touch now. No signal: this is no change of configuration."""
-    Display.objects.filter(pk__in=displays).update(last_seen_at=timezone.now())
+def displays_of(secrets_hashed: set[str]) -> dict[str, Display]:
+    """Hashed secret -> its display, for all that are still walls. An old secret counts while its time has not run out.
+
+    Three queries, however many.
+    """
+    held = Q(token_hash__in=secrets_hashed)
+    was_held = Q(old_token_hash__in=secrets_hashed, old_token_until__gt=timezone.now())
+    found: dict[str, Display] = {}
+    for display in Display.objects.filter(held | was_held, in_use()).prefetch_related("queues__account"):
+        for key in {display.token_hash, display.old_token_hash if _overlaps(display) else None} & secrets_hashed:
+            found[str(key)] = display
+    return found
+
+
+def in_use() -> Q:
+    """Neither revoked nor expired."""
+    return Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+
+
+def _overlaps(display: Display) -> bool:
+    return display.old_token_until is not None and display.old_token_until > timezone.now()
+
+
+def seen(displays: Iterable[int], **told: Any) -> None:
+    """Notes that these displays are in touch now. No signal: this is no change of configuration.
+
+    `told`: what they said of themselves.
+    """
+    Display.objects.filter(pk__in=displays).update(last_seen_at=timezone.now(), **told)
 
 
 # ── the screen ─────────────────────────────────────────────────────────────────────────────────────
@@ -141,7 +174,30 @@ def use_link(secret: str) -> str | None:
     A screen that held the display before is sent away: its secret is no longer the display's.
     """
     token = secrets.token_urlsafe(32)
-    used = Display.objects.filter(
-        link_hash=hashed(secret), link_expires_at__gt=timezone.now(), revoked_at=None,
-    ).update(link_hash=None, link_expires_at=None, token_hash=hashed(token))
+    used = Display.objects.filter(in_use(), link_hash=hashed(secret), link_expires_at__gt=timezone.now()).update(
+        link_hash=None, link_expires_at=None, token_hash=hashed(token), old_token_hash=None, old_token_until=None,
+        rotate=False)
     return token if used else None
+
+
+# ── a new secret for the same screen ───────────────────────────────────────────────────────────────
+def renew(token: str) -> str | None:
+    """A new secret for the screen that holds `token`, when it is to have one; None when it has it already, or need not.
+
+    The one before stays good for ten minutes more: an answer that never arrived locks nobody out, the screen asks again
+    with what it has. Raises `NotNow`. No signal: the sweep tells the screen that it is done.
+    """
+    with transaction.atomic():
+        display = Display.objects.select_for_update().filter(
+            in_use(), Q(token_hash=hashed(token), rotate=True)
+            | Q(old_token_hash=hashed(token), old_token_until__gt=timezone.now())).first()
+        if display is None:
+            return None
+        new = secrets.token_urlsafe(32)
+        until = display.old_token_until if display.old_token_hash == hashed(token) else None
+        if until is not None and until > timezone.now() + OVERLAP - ASKED_TWICE:
+            raise NotNow
+        kept = (display.old_token_hash, until) if until is not None else (hashed(token), timezone.now() + OVERLAP)
+        Display.objects.filter(pk=display.pk).update(
+            token_hash=hashed(new), rotate=False, old_token_hash=kept[0], old_token_until=kept[1])
+        return new

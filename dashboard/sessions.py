@@ -6,7 +6,7 @@ Walls have no session: they are found by the hash of their secret, all in one re
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -20,8 +20,8 @@ from django.utils.crypto import constant_time_compare
 from dashboard.access import WALL, Viewer, viewer_of, viewer_of_display
 from dashboard.fanout import Hub
 from dashboard.member import REVOKED, SIGN_IN, Member
-from dashboard.models import Display
-from dashboard.pairing import seen
+from dashboard.pairing import displays_of
+from dashboard.screens import Told, note
 
 logger = logging.getLogger(__name__)
 
@@ -111,15 +111,20 @@ def walls_of(hub: Hub) -> set[str]:
     return {member.session_key for member in hub.members if member.viewer.audience.screen == WALL}
 
 
-def judge_walls(secrets: set[str]) -> dict[str, Viewer | None]:
-    """Hashed secret -> what that wall may see now; None: deleted, revoked, or its place was taken by another screen.
+def told_of(hub: Hub) -> dict[str, Told]:
+    """Hashed secret -> what that wall told of itself; of several pages with one secret the last."""
+    return {member.session_key: member.told_of_itself for member in hub.members if member.told_of_itself is not None}
 
-    Reads the database, and notes there that the others are in touch. Blocking: run off the loop.
+
+def judge_walls(secrets: set[str], told: Mapping[str, Told] | None = None) -> dict[str, Viewer | None]:
+    """Hashed secret -> what that wall may see now; None: deleted, revoked, expired, or its place was taken by another
+    screen.
+
+    Reads the database, and notes there that the others are in touch and what they told. Blocking: run off the loop.
     """
-    found = Display.objects.filter(token_hash__in=secrets, revoked_at=None).prefetch_related("queues__account")
-    displays = {str(display.token_hash): display for display in found}
-    seen([display.pk for display in displays.values()])
-    return {key: viewer_of_display(displays[key]) if key in displays else None for key in secrets}
+    displays = displays_of(secrets)
+    note(displays, told or {})
+    return {key: viewer_of_display(displays[key], key) if key in displays else None for key in secrets}
 
 
 def carry_out_walls(hub: Hub, viewers: dict[str, Viewer | None]) -> None:
@@ -132,3 +137,6 @@ def carry_out_walls(hub: Hub, viewers: dict[str, Viewer | None]) -> None:
             member.close(REVOKED)
         elif viewer.audience != member.viewer.audience:
             hub.move(member, viewer)
+        elif viewer.orders != member.viewer.orders:
+            member.viewer = viewer
+            hub.wake()  # what is published next tells it

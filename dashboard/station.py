@@ -245,7 +245,8 @@ class Station:
             self._tidied_at = time.monotonic()
         await self.desk.run(self._purge.some, self.polls.leading(), set(self.mirror.cards))
         if walls := sessions.walls_of(self.hub):
-            sessions.carry_out_walls(self.hub, await self.desk.run(sessions.judge_walls, walls))
+            told = sessions.told_of(self.hub)
+            sessions.carry_out_walls(self.hub, await self.desk.run(sessions.judge_walls, walls, told))
 
 
 station = Station(mirror, hub)

@@ -36,6 +36,7 @@ urlpatterns = [
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("wall/", wall_views.wall, name="wall"),
     path("wall/status/", wall_views.wall_status, name="wall-status"),
+    path("wall/renew/", wall_views.wall_renew, name="wall-renew"),
     path("wall/link/<str:secret>", wall_views.wall_link, name="wall-link"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -14,6 +14,9 @@ class Display(models.Model):
 
     `revoked_at` set, or `expires_at` past: it is shown nothing any more.
 
+    `old_token_hash` is let in too until `old_token_until`: the screen was given a new secret, and may not have it yet.
+    `rotate`: it must fetch one.
+
     `identify`, `reload`, `test_alert` count how often each was asked for: a screen acts when a number has grown. What
     it told of itself when it connected: `version`, `resolution` (“1920×1080”, CSS pixels), `address`.
     """
@@ -26,6 +29,8 @@ class Display(models.Model):
 
     name = models.CharField(_("name"), max_length=60)
     token_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, and absent until its link is opened
+    old_token_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, and absent when it was never changed
+    old_token_until = models.DateTimeField(null=True, editable=False)
     link_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001 - unique, and absent without a link
     link_expires_at = models.DateTimeField(null=True, editable=False)
     queues = models.ManyToManyField("dashboard.Queue", verbose_name=_("queues"), related_name="displays")
@@ -51,6 +56,7 @@ class Display(models.Model):
     identify = models.PositiveIntegerField(default=0, editable=False)
     reload = models.PositiveIntegerField(default=0, editable=False)
     test_alert = models.PositiveIntegerField(default=0, editable=False)
+    rotate = models.BooleanField(default=False, editable=False)
     version = models.CharField(_("version"), max_length=16, blank=True, editable=False)
     resolution = models.CharField(_("resolution"), max_length=24, blank=True, editable=False)
     address = models.GenericIPAddressField(_("address"), null=True, blank=True, editable=False)

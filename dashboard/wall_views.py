@@ -8,16 +8,30 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
+from django.views.defaults import server_error
 
 from dashboard.access import viewer_of_display
 from dashboard.clock import now_ms
 from dashboard.mirror import mirror
 from dashboard.models import Display
-from dashboard.pairing import PAGE_COOKIE, SOCKET_COOKIE, TooManyWaiting, begin, display_of, is_waiting, use_link
+from dashboard.pairing import (
+    PAGE_COOKIE,
+    SOCKET_COOKIE,
+    NotNow,
+    TooManyWaiting,
+    begin,
+    display_of,
+    hashed,
+    is_waiting,
+    renew,
+    use_link,
+)
+from dashboard.release import version
 from dashboard.rows import with_elapsed
 from dashboard.station import station
 from dashboard.wall import wall_picture
@@ -47,7 +61,9 @@ def wall(request: HttpRequest) -> HttpResponse:
         return render(request, "dashboard/wall_here.html")
     display = display_of(token)
     if display is not None:
-        return _with_cookies(_wall_page(request, display), token)
+        page = _wall_page(request, display)
+        # An old secret must not take the place of a new one that has come meanwhile.
+        return _with_cookies(page, token) if display.token_hash == hashed(token) else page
     try:
         offer = begin(token)
     except TooManyWaiting:
@@ -73,10 +89,33 @@ def wall_status(request: HttpRequest) -> HttpResponse:
 
 @door
 def wall_link(request: HttpRequest, secret: str) -> HttpResponse:
-    """Makes this screen the wall that the link was made for, once; a used link shows what the screen is anyway."""
+    """Makes this screen the wall that the link was made for, once; a used link shows what the screen is anyway.
+
+    A redirect, so that the link is not in the browser's history. Browsers that only look ahead do not use it up.
+    """
+    if request.headers.get("Sec-Purpose", "").startswith("prefetch"):
+        return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
     token = use_link(secret)
     response = redirect("wall")
     return _with_cookies(response, token) if token else response
+
+
+@door
+def wall_renew(request: HttpRequest) -> HttpResponse:
+    """Asked by a screen that is to have a new secret: it comes with the answer. 409: a moment later, please."""
+    try:
+        token = renew(request.COOKIES.get(PAGE_COOKIE, ""))
+    except NotNow:
+        return HttpResponse(status=HTTPStatus.CONFLICT)
+    done = HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return _with_cookies(done, token) if token else done
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """An exception nobody foresaw. On a wall nobody reads an error page or presses a key: it tries again by itself."""
+    if not request.path.startswith(reverse("wall")):
+        return server_error(request)
+    return HttpResponse(render_to_string("dashboard/wall_away.html"), status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _wall_page(request: HttpRequest, display: Display) -> HttpResponse:
@@ -90,7 +129,7 @@ def _wall_page(request: HttpRequest, display: Display) -> HttpResponse:
 
     with translation.override(display.language):
         return render(request, "dashboard/wall.html", {
-            "display": display, "server_now": now, "asof": json.dumps(shown.asof),
+            "display": display, "version": version(), "server_now": now, "asof": json.dumps(shown.asof),
             "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
             "waiting_html": joined("waiting"),
         })

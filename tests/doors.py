@@ -36,7 +36,7 @@ DOORS: dict[str, frozenset[str]] = {
     "own queue": frozenset({"queues/<int:pk>/", "queues/<int:pk>/day.csv"}),
     "signing in": frozenset({"accounts/login/", "admin/login/"}),
     "after the password": frozenset({"accounts/code/"}),
-    "wall": frozenset({"wall/", "wall/status/", "wall/link/<str:secret>"}),
+    "wall": frozenset({"wall/", "wall/status/", "wall/renew/", "wall/link/<str:secret>"}),
     "everybody": frozenset({"healthz", "readyz"}),
     "metrics": frozenset({"metrics"}),
     "staff": frozenset({

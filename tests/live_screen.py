@@ -174,7 +174,7 @@ class Screen:
     # ── what must never be ─────────────────────────────────────────────────────────────────────────
     def _check(self, text: str) -> None:
         message = json.loads(text)
-        if "notice" in message:
+        if "seq" not in message:  # a notice, or what a wall is told to do
             return
         stream, seq = message["stream"], message["seq"]
         if seq < self.numbers.get(stream, 0):

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from django.template.loader import render_to_string
 
-from dashboard import fanout, member
+from dashboard import fanout, member, screens
 from dashboard.access import Audience, Scope
 from dashboard.board import Board
 from dashboard.consumers import BoardConsumer
@@ -30,6 +30,7 @@ from tests.makers import NOW, Screen, attempt, board, call, mirror_of
 FIXTURE = Path(__file__).parent / "fixtures" / "protocol.json"
 DOCUMENT = Path(__file__).parent.parent / "docs" / "protocol.md"
 AUDIENCE = Audience(scope=Scope(everything=True), full_numbers=True, may_take_over=True)
+ORDERS = screens.Orders(name="Service desk", identify=2, message="Fire drill at three", until=NOW + 3_600_000)
 WAITS = call("c-1", entered_at=NOW - 90_000, caller_name="Mr Khan", kind="IBD")
 TALKS = call("c-2", state=CallState.TALKING, answered_at=NOW - 30_000, agent_id="1102", agent_name="Ben", kind="IBD")
 RINGS = call("c-3", state=CallState.RINGING, agent_id="1103", agent_name="Meera", queue_id="303", queue_name="Billing")
@@ -47,8 +48,10 @@ def server_messages() -> dict[str, Any]:
         frame = stream.text(stream.refresh(mirror))
         tick = stream.text(None)
         notice, alarm = fanout.notice_text(_notice()), fanout.alarm_text()
-    return {name: json.loads(text) for name, text in
-            (("full", full), ("frame", frame), ("tick", tick), ("notice", notice), ("alarm", alarm))}
+    with patch.object(screens, "now_ms", lambda: NOW), patch.object(screens, "version", lambda: "0123456789ab"):
+        screen = screens.orders_text(ORDERS)
+    return {name: json.loads(text) for name, text in (
+        ("full", full), ("frame", frame), ("tick", tick), ("notice", notice), ("alarm", alarm), ("screen", screen))}
 
 
 def _the_next_list(mirror: Mirror) -> None:
@@ -83,7 +86,7 @@ def write() -> None:
     FIXTURE.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
 
 
-@pytest.mark.parametrize("name", ["full", "frame", "tick", "notice", "alarm"])
+@pytest.mark.parametrize("name", ["full", "frame", "tick", "notice", "alarm", "screen"])
 def test_the_server_encodes_what_the_fixture_says(name: str) -> None:
     assert server_messages()[name] == fixture()["server"][name]
 
@@ -116,11 +119,17 @@ def test_binary_is_not_understood() -> None:
     ("tick", {"stream", "seq", "prev", "now", "asof"}),
     ("notice", {"notice", "now"}),
     ("alarm", {"alarm", "now"}),
+    ("screen", {"screen", "now"}),
 ])
 def test_each_message_has_the_documented_fields(name: str, fields: set[str]) -> None:
     assert set(fixture()["server"][name]) == fields
     document = DOCUMENT.read_text()
     assert [field for field in fields if f"`{field}`" not in document and f"`{field}:" not in document] == []
+
+
+def test_the_document_names_every_order_to_a_screen() -> None:
+    document = DOCUMENT.read_text()
+    assert [field for field in fixture()["server"]["screen"]["screen"] if f"`{field}`" not in document] == []
 
 
 def test_the_document_names_every_verb_and_close_code() -> None:

@@ -244,6 +244,9 @@ async def heard(path: str, cookies: str) -> tuple[int, str]:
             event = await wire.receive_output(timeout=10)
             if event["type"] == "websocket.close":
                 return int(event["code"]), "".join(said)
+            while "screen" in json.loads(event["text"]):
+                said.append(event["text"])
+                event = await wire.receive_output(timeout=10)
             assert json.loads(event["text"])["full"]
             said.append(event["text"])
             if asks:

@@ -67,6 +67,7 @@ function onMessage(event) {
   lastNews = message.now ?? lastNews;
   if (message.notice) notices.add(message.notice);
   if (message.alarm) dispatchEvent(new CustomEvent("alarm-tested"));
+  if (message.screen) dispatchEvent(new CustomEvent("screen-told", {detail: message.screen}));
   if (message.seq === undefined) return; // of no stream
   event.detail.waitUntil(frames.receive(message).then((whole) => whole && show("live")));
 }

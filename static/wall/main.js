@@ -4,6 +4,8 @@ import * as clock from "../board/clock.js";
 import * as feeds from "../board/feeds.js";
 import * as link from "../board/link.js";
 import {element} from "../board/words.js";
+import * as screen from "./screen.js";
+import {wait} from "./waits.js";
 
 const face = document.getElementById("clock");
 
@@ -11,6 +13,7 @@ clock.everySecond(() => clock.write(face, clock.timeOfDay(clock.now())));
 clock.start();
 feeds.start();
 link.start(forget);
+screen.start();
 
 // Withdrawn: nothing that was shown stays in the page. What stands there instead asks for a new code.
 function forget(state) {
@@ -18,5 +21,5 @@ function forget(state) {
   delete document.documentElement.dataset.cut;
   document.title = "Callboard";
   document.body.replaceChildren(element("revoked"));
-  htmx.process(document.body);
+  wait(document.querySelector("[data-wait]"));
 }
