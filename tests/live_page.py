@@ -19,7 +19,7 @@ STOP = (4401, 4403)
 NEVER = -(10**15)
 VOID = frozenset({"meta", "link", "input", "br", "img"})
 PLACES = frozenset(  # where the elements of frames stand in a page
-    {"kpis", "day", "feeds", "banners", "rows", "queues", "agents"})
+    {"kpis", "day", "trends", "feeds", "banners", "out", "rows", "queues", "agents"})
 
 
 class Node(NamedTuple):

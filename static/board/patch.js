@@ -17,7 +17,7 @@ const OURS = new Set([
 const TAKE = "button[data-action=takeover]";
 
 // Where an element belongs that a full board brings and the page does not have.
-const HOMES = {kpi: "kpis", "day-head": "day", "kpi day": "day", feed: "feeds", banner: "banners", trend: "trends"};
+const HOMES = {kpi: "kpis", "day-head": "day", "kpi day": "day", feed: "feeds", banner: "banners", trend: "trends", breaches: "out"};
 
 /** Puts one element of a frame in its place, found by id; false when only a full board (`whole`) can help. */
 export function put(next, whole) {
