@@ -9,8 +9,6 @@ const MARGIN = 0.055;
 const SMALLEST = 1 / 36; // of the shorter side
 const IN_NUMBERS = 1 / 18.6;
 const BOX_LEAST = 5.85; // letters: a narrower box has no note
-const NARROW = 23; // letters: a narrower wall has no room for an account's name
-const NARROWER = 17.5; // nor for the last column of queues
 const EM = {":": 0.27, " ": 0.2, "\u00a0": 0.2, "%": 0.93, "≥": 0.66}; // what is no digit or letter; a figure's own em
 const root = document.documentElement;
 
@@ -40,8 +38,6 @@ function setLetter() {
   const content = width * (1 - 2 * MARGIN);
   root.style.setProperty("--letter", `${px}px`);
   root.toggleAttribute("data-tight", content / (width > height ? 4 : 2) < BOX_LEAST * px);
-  root.toggleAttribute("data-narrow", content < NARROW * px);
-  root.toggleAttribute("data-narrower", content < NARROWER * px);
 }
 
 // A time of more than an hour is longer than others: its box does not grow, so it shrinks.
