@@ -8,7 +8,7 @@ The smallest text that must be read has capitals of 20 arc minutes, at the longe
 text for changing or critical information (http://www.hf.faa.gov/Webtraining/VisualDisplays/text/size1a.htm).
 Sizes are CSS pixels of a screen of 16 to 9 that is `LONG` of them wide; everything else on a wall is a multiple of the
 letter. A screen of other pixels scales: static/wall/type.js reckons the same from its own window, and
-static/wall/wall.css draws it. The three are held together in Chromium by tests/test_wall_layouts.py.
+static/wall/wall.css draws it. The three are held together in Chromium by tests/test_wall_layouts_browser.py.
 """
 
 from math import hypot, radians, tan

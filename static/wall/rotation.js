@@ -79,7 +79,7 @@ function tellRest(list, from, rows) {
   const all = Math.max(shown, list === "queues" ? told("look", "queues") : told("waiting", "all"));
   const to = Math.min(from + rows, shown);
   const paged = list === "queues" && all > rows;
-  text("part", paged ? say("part", {from: from + 1, to, all}) : "");
+  text("part", paged ? say("part", {part: to > from + 1 ? `${from + 1}–${to}` : to, all}) : "");
   text("more", list === "calls" && all > to ? say("more", {n: all - to}) : "");
 }
 
