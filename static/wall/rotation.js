@@ -44,7 +44,7 @@ export function draw() {
 /** How many rows there is room for. */
 function fit() {
   const [head, row] = ["--heading", "--row"].map((name) => probe(name));
-  return row ? Math.max(1, Math.floor((lower.clientHeight - head) / row + 0.01)) : 0;
+  return row ? Math.max(1, Math.floor((lower.getBoundingClientRect().height - head) / row + 1e-3)) : 0;
 }
 
 function probe(name) {
@@ -79,7 +79,8 @@ function tellRest(list, from, rows) {
   const all = Math.max(shown, list === "queues" ? told("look", "queues") : told("waiting", "all"));
   const to = Math.min(from + rows, shown);
   const paged = list === "queues" && all > rows;
-  text("part", paged ? say("part", {part: to > from + 1 ? `${from + 1}–${to}` : to, all}) : "");
+  const part = to > from + 1 ? `${from + 1}–${to}` : to;
+  text("part", paged ? say(lower.clientWidth < probe("--narrow") ? "part-short" : "part", {part, all}) : "");
   text("more", list === "calls" && all > to ? say("more", {n: all - to}) : "");
 }
 
