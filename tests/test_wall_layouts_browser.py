@@ -263,14 +263,6 @@ def test_the_times_and_the_clock_stop_with_the_data(hang: Callable[..., Page], u
     expect(longest).not_to_have_text(stopped)
 
 
-def test_a_wall_that_is_given_another_layout_loads_itself_anew(hang: Callable[..., Page], server: Callboard) -> None:
-    page, change = hang("calls"), "Display.objects.filter(name='The hall of calls').update(layout={!r})"
-    imports = "from dashboard import generation\nfrom dashboard.models import Display\n"
-    for layout in ("queues", "calls"):
-        manage(server.data, "shell", "-c", imports + change.format(layout))
-        expect(page.locator(f"html[data-layout={layout}][data-link=live]")).to_be_attached(timeout=30_000)
-
-
 # ── kind to panels and people ──────────────────────────────────────────────────────────────────────
 def test_outside_opening_hours_it_is_dimmed_by_the_servers_clock(
     hang: Callable[..., Page], walls: dict[str, BrowserContext]
@@ -328,3 +320,11 @@ def test_a_critical_figure_does_not_pulse_where_motion_is_not_wanted(
     assert box.evaluate(pulses) == "none"
     page.emulate_media(reduced_motion="no-preference")
     assert box.evaluate(pulses) == "pulse"
+
+
+# ── another layout: last, because it changes a wall ──────────────────────────────────────────────────
+def test_a_wall_that_is_given_another_layout_loads_itself_anew(hang: Callable[..., Page], server: Callboard) -> None:
+    page = hang("mixed")
+    manage(server.data, "shell", "-c", "from dashboard.models import Display\n"
+           "Display.objects.filter(name='The hall of mixed').update(layout='queues')")
+    expect(page.locator("html[data-layout=queues][data-link=live]")).to_be_attached(timeout=30_000)
