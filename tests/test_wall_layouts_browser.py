@@ -99,7 +99,7 @@ def hang(walls: dict[str, BrowserContext], server: Callboard) -> Iterator[Callab
         if page_ms:
             page.route("**/wall/rotation*.js", lambda route: _hurry(route, page_ms))
         page.goto(f"{server.url}/wall/")
-        expect(page.locator("html[data-link=live]")).to_be_attached()
+        expect(page.locator("html[data-link=live][data-fresh=all]")).to_be_attached(timeout=30_000)
         return page
 
     yield hang_one
@@ -198,7 +198,8 @@ def test_a_wall_that_fails_is_whole_too(hang: Callable[..., Page], upstream: Ups
 
 # ── turning pages ──────────────────────────────────────────────────────────────────────────────────
 def test_queues_that_do_not_fit_come_by_turns_and_the_strip_stays(hang: Callable[..., Page]) -> None:
-    page = hang("queues", page_ms=600)
+    page = hang("queues", page_ms=2500)
+    expect(page.locator("[data-worst]")).to_have_count(0, timeout=30_000)  # of the test before
     expect(page.locator("#part")).to_have_text("1–6 of 13")
     assert shown_queues(page) == QUEUES[:6]
     expect(page.locator("#part")).to_have_text("7–12 of 13")
@@ -214,7 +215,7 @@ def test_queues_that_do_not_fit_come_by_turns_and_the_strip_stays(hang: Callable
 def test_a_critical_queue_stops_the_turning_on_its_page_until_it_is_well(
     hang: Callable[..., Page], upstream: Upstream
 ) -> None:
-    page = hang("queues", page_ms=600)
+    page = hang("queues", page_ms=1500)
     waits(upstream, "00001")
     expect(page.locator(".queue[data-worst]")).to_contain_text(LAST)
     expect(page.locator("#part")).to_have_text("13 of 13")
@@ -229,7 +230,7 @@ def test_a_critical_queue_stops_the_turning_on_its_page_until_it_is_well(
 
 def test_mixed_shows_its_queues_and_then_its_calls(hang: Callable[..., Page], upstream: Upstream) -> None:
     waits(upstream, "00001", ago_s=10)
-    page = hang("mixed", page_ms=600)
+    page = hang("mixed", page_ms=1500)
     heading = page.locator(".heading h2:visible")
     for said in ("Queues", "Waiting longest", "Queues"):
         expect(heading).to_have_text(said)
@@ -291,8 +292,9 @@ def test_an_oled_wall_has_no_pure_white_and_is_darker(hang: Callable[..., Page])
 
     def brightest() -> Any:
         return page.evaluate("""() => Math.max(...[...document.querySelectorAll('body *')].filter(
-            element => element.checkVisibility()).map(element => Math.max(
-                ...getComputedStyle(element).color.match(/\\d+/g).slice(0, 3))))""")
+            element => element.checkVisibility()).map(element => {
+                const [red, green, blue] = getComputedStyle(element).color.match(/\\d+/g);
+                return 0.2126 * red + 0.7152 * green + 0.0722 * blue; }))""")
 
     usual = brightest()
     page.evaluate("document.documentElement.dataset.oled = ''")
