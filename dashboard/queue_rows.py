@@ -60,6 +60,13 @@ class QueueView(msgspec.Struct, frozen=True):
 def queue_parts(mirror: Mirror, feeds: Feeds, queues: Queues, levels: Levels, audience: Audience,
                 now: int) -> dict[str, str]:
     """Element id -> HTML of each queue in the audience's scope, in the order in which the page puts them."""
+    return {f"q-{view.ref}": _queue_html(view, audience.language)
+            for view in queue_views(mirror, feeds, queues, levels, audience, now)}
+
+
+def queue_views(mirror: Mirror, feeds: Feeds, queues: Queues, levels: Levels, audience: Audience,
+                now: int) -> list[QueueView]:
+    """Of each queue in the audience's scope, by name."""
     views = []
     for card, board, health in feeds:
         day = day_of(card, board, health, now)
@@ -68,8 +75,7 @@ def queue_parts(mirror: Mirror, feeds: Feeds, queues: Queues, levels: Levels, au
             if not health.blank:
                 view = _with_now(view, queues.get((card.pk, key), NOBODY))
             views.append(view if day is None else _with_day(view, day.queues.get(key, Tally()), queue))
-    views.sort(key=lambda view: view.sort_key)
-    return {f"q-{view.ref}": _queue_html(view, audience.language) for view in views}
+    return sorted(views, key=lambda view: view.sort_key)
 
 
 def _queues(mirror: Mirror, card: Card, with_calls: Queues, day: Day | None,

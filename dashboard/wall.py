@@ -1,7 +1,8 @@
-"""What a wall shows: four numbers, the calls that wait longest, and how far all of it can be trusted.
+"""What a wall shows: its figures, the lists of its layout, and how far all of it can be trusted.
 
-A picture of parts only, made for an audience as the board's is: two walls with the same queues share every byte.
-Numbers are masked here, before anything is a frame; names of callers and DeepCall's own sentences are never in it.
+A picture of parts only, made for an audience as the board's is: two walls with the same queues, layout and letters
+share every byte. Numbers are masked here, before anything is a frame; names of callers come only where a wall may show
+them, and DeepCall's own sentences never do.
 """
 
 import msgspec
@@ -9,78 +10,46 @@ from django.template.loader import get_template
 from django.utils import translation
 
 from dashboard import words
-from dashboard.access import Audience, shown_number, shown_text
-from dashboard.board import LiveCall
+from dashboard.access import Audience, shown_text
 from dashboard.breach_views import outs
 from dashboard.frames import Picture, asof, feed_view, scene
-from dashboard.mirror import Card, Feeds, Mirror
-from dashboard.number_boxes import kpi_html, kpis, queues_of, shown_kpis
-from dashboard.rows import NONE
-from dashboard.thresholds import over
-from queue_api.calls import CallState
+from dashboard.mirror import Feeds, Mirror
+from dashboard.models import Display
+from dashboard.number_boxes import queues_of
+from dashboard.wall_figures import figure_parts
+from dashboard.wall_lists import queue_part, waiting_part
 
-NUMBERS = ("waiting", "longest-wait", "talking", "hold")
-LONGEST = 6
-Seen = list[tuple[Card, LiveCall]]
-
-
-class WaitingView(msgspec.Struct, frozen=True):
-    """One line of `dashboard/_wall_waiting.html`. `old`: out of a list that is not fresh, or no longer in it.
-
-    `blank`: out of one so old that its time is not shown any more.
-    """
-
-    since: int
-    at_least: bool
-    queue: str
-    caller: str
-    old: bool
-    blank: bool
-    level: str = ""
+PREFIXES = {"kpis": "kpi-box-", "queues": "q-", "waiting": "waiting", "feeds": "feed-", "banners": "banner-",
+            "look": "look"}  # of the parts, by where the page has them
+WITH_QUEUES, WITHOUT_CALLS = ("queues", "mixed"), ("queues", "numbers")
 
 
 def wall_picture(mirror: Mirror, audience: Audience, now: int) -> Picture:
     """What a wall of this audience should show at `now` (epoch ms)."""
     feeds, seen = scene(mirror, audience, now)
     with translation.override(audience.language):
-        parts = _numbers(mirror, feeds, audience) | {"waiting": _waiting(mirror, feeds, seen, audience, now)}
-        parts |= _feeds(feeds, audience)
+        queues, found, count = queues_of(mirror, feeds, audience.scope), outs(mirror, feeds, audience.scope), 0
+        parts = figure_parts(mirror, feeds, queues, found, audience, now)
+        if audience.layout in WITH_QUEUES:
+            lines, count = queue_part(mirror, feeds, queues, found, audience, now)
+            parts |= lines
+        if audience.layout not in WITHOUT_CALLS:
+            parts["waiting"] = waiting_part(mirror, feeds, seen, audience, now)
+        parts |= {"look": _look(audience, count)} | _feeds(feeds, audience)
     return Picture(parts=parts, asof=asof(feeds))
 
 
-def _numbers(mirror: Mirror, feeds: Feeds, audience: Audience) -> dict[str, str]:
-    queues = queues_of(mirror, feeds, audience.scope)
-    found = outs(mirror, feeds, audience.scope)
-    chosen = {kpi.name: kpi for kpi in shown_kpis(kpis(feeds, queues), found, audience)}
-    return {f"kpi-box-{name}": kpi_html(chosen[name], audience.language) for name in NUMBERS}
+def settings_of(display: Display) -> dict[str, object]:
+    """What the page needs to know of its screen; the rest is in its frames. Opening hours: minutes of the day."""
+    opens, closes = display.opens_at, display.closes_at
+    return {"opens": None if opens is None else 60 * opens.hour + opens.minute,
+            "closes": None if closes is None else 60 * closes.hour + closes.minute}
 
 
-def _waiting(mirror: Mirror, feeds: Feeds, seen: Seen, audience: Audience, now: int) -> str:
-    stale = {card.pk for card, _board, health in feeds if health.state != "fresh"}
-    blank = {card.pk for card, _board, health in feeds if health.blank}
-    waiting = sorted((item for item in seen if item[1].call.state is CallState.WAITING and not item[1].stuck),
-                     key=lambda item: (item[1].since, item[0].pk, item[1].call.key))
-    lines = [_line(live, card.pk in stale, card.pk in blank, audience, _level(mirror, card, live, now, stale))
-             for card, live in waiting[:LONGEST]]
-    return get_template("dashboard/_wall_waiting.html").render({
-        "lines": lines, "more": len(waiting) - len(lines), "known": not stale,
-        "has_queues": bool(audience.scope)}).strip()
-
-
-def _level(mirror: Mirror, card: Card, live: LiveCall, now: int, stale: set[int]) -> str:
-    """Of how long the call has waited; what is old has none."""
-    found = None if card.pk in stale else over(live, mirror.limits(card.pk).get(live.call.queue_key), now)
-    return found.level.word if found else ""
-
-
-def _line(live: LiveCall, stale: bool, blank: bool, audience: Audience, level: str) -> WaitingView:
-    call = live.call
-    return WaitingView(
-        since=live.since, at_least=live.at_least,
-        queue=shown_text(call.queue_name or call.queue_id, audience) or NONE,
-        caller=shown_number(call.caller, audience) or NONE, old=stale or live.missed > 0, blank=blank,
-        level=level,
-    )
+def _look(audience: Audience, queues: int) -> str:
+    """By what a page is laid out: when it changes, the page is loaded anew. And how many queues there are in all."""
+    return get_template("dashboard/_wall_look.html").render({
+        "audience": audience, "queues": queues, "has_queues": bool(audience.scope)}).strip()
 
 
 def _feeds(feeds: Feeds, audience: Audience) -> dict[str, str]:

@@ -21,6 +21,7 @@ from dashboard.row_actions import RowActions
 from dashboard.wall_forms import SAID, WHAT, WHEN, WHERE, DisplayForm, PairForm
 from dashboard.wall_states import data_age, state_of
 
+DRAWN = {"name", "layout", "diagonal_in", "distance_m", "oled", "language", "time_zone", "opens_at", "closes_at"}  # anew
 TOLD = ("state", "last_seen_at", "data_age", "resolution", "version_shown", "address", "created_at", "revoked_at")
 
 
@@ -51,6 +52,8 @@ class DisplayAdmin(RowActions, admin.ModelAdmin):  # type: ignore[type-arg]
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Of a change only what was changed: the screen's secret may be another by now."""
         if change:
+            if DRAWN & {*form.changed_data}:
+                Display.objects.filter(pk=obj.pk).update(reload=F("reload") + 1)
             obj.save(update_fields=[field for field in form.changed_data if field != "queues"])
             return
         if form.pairing is not None:

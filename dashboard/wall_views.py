@@ -34,7 +34,7 @@ from dashboard.pairing import (
 from dashboard.release import version
 from dashboard.rows import with_elapsed
 from dashboard.station import station
-from dashboard.wall import wall_picture
+from dashboard.wall import PREFIXES, settings_of, wall_picture
 
 COOKIE_S = 400 * 24 * 3600  # browsers keep none for longer; each load of the wall begins it anew
 Page = Callable[..., HttpResponse]
@@ -130,8 +130,7 @@ def _wall_page(request: HttpRequest, display: Display) -> HttpResponse:
     with translation.override(display.language):
         return render(request, "dashboard/wall.html", {
             "display": display, "version": version(), "server_now": now, "asof": json.dumps(shown.asof),
-            "kpis_html": joined("kpi-box-"), "feeds_html": joined("feed-"), "banners_html": joined("banner-"),
-            "waiting_html": joined("waiting"),
+            **settings_of(display), **{f"{name}_html": joined(prefix) for name, prefix in PREFIXES.items()},
         })
 
 

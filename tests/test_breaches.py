@@ -206,7 +206,7 @@ def test_a_changed_limit_changes_rows_at_once() -> None:
 def test_a_wall_marks_its_numbers_and_who_waits_too_long() -> None:
     of = with_breaches(alone(long(CallState.WAITING, 121)), q302=(out("wait", RED), out("waiting", AMBER)))
     parts = wall_picture(walled(of), msgspec.structs.replace(SALES, screen=WALL), NOW).parts
-    marks = [level_of(parts[f"kpi-box-{name}"]) for name in ("waiting", "longest-wait", "talking")]
+    marks = [level_of(parts[f"kpi-box-{name}"]) for name in ("waiting", "longest-wait", "left-unanswered")]
     assert marks == ["amber", "red", ""]
     assert level_of(parts["waiting"]) == "red"
 

@@ -208,10 +208,12 @@ def test_whatever_happens_in_a_foreign_queue_changes_nothing_of_what_an_audience
     assert change(before, shown(mirror, SALES)) is None
 
 
-def test_a_wall_has_neither_the_day_nor_the_queues() -> None:
+def test_a_wall_shows_what_of_the_day_is_in_its_figures_and_no_agent_or_line() -> None:
     audience = Audience(scope=Scope(everything=True), screen=WALL)
-    parts = wall_picture(mirror_of(noted(call(), q302=BUSY), queues=QUEUES), audience, NOW).parts
-    assert [name for name in parts if name.startswith(("day-", "q-"))] == []
+    seen = wall_picture(mirror_of(noted(call(), q302=BUSY), queues=QUEUES), audience, NOW)
+    assert kpi(seen, "service-level") == ("yes", "60 %")
+    assert kpi(seen, "left-unanswered") == ("yes", "2")
+    assert {re.sub(r"-.*", "", name) for name in seen.parts} == {"kpi", "waiting", "look", "feed", "banner"}
 
 
 # ── the queues beside the calls ────────────────────────────────────────────────────────────────────

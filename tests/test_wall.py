@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
@@ -29,7 +30,10 @@ from dashboard.mirror import Card, Mirror, News, mirror
 from dashboard.models import Display, Pairing, Queue, TakeoverAttempt, WrongCode
 from dashboard.pairing import ALIVE, ALPHABET, PAGE_COOKIE, SOCKET_COOKIE, WRONG_CODES, hashed, make_link
 from dashboard.sessions import carry_out_walls, judge_walls, walls_of
-from dashboard.wall import LONGEST, NUMBERS, wall_picture
+from dashboard.wall import wall_picture
+from dashboard.wall_figures import STRIP
+from dashboard.wall_lists import USUAL
+from dashboard.wall_type import most_rows
 from queue_api.calls import CallState
 from queue_api.models import Account
 from tests.makers import NOW, NUMBER, Screen, board, call, live, mirror_of
@@ -297,25 +301,25 @@ def waits(key: str, since: int, **fields: Any) -> Any:
     return live(call(key, **fields), since=since)
 
 
-def test_a_wall_shows_four_numbers() -> None:
-    talking = [call(f"t-{n}", state=CallState.TALKING) for n in range(3)]
-    parts = wall_picture(mirror_of(board(call("w-1"), call("h-1", state=CallState.HOLD), *talking)), SALES_WALL, NOW)
-    numbers = {name: parts.parts[f"kpi-box-{name}"] for name in NUMBERS}
-    assert [name for name in parts.parts if name.startswith("kpi-")] == [f"kpi-box-{name}" for name in NUMBERS]
-    assert ">1</b>" in numbers["waiting"]
-    assert f'data-since="{NOW}"' in numbers["longest-wait"]
-    assert ">3</b>" in numbers["talking"]
-    assert ">1</b>" in numbers["hold"]
+def test_a_wall_shows_the_same_four_figures_in_every_layout_with_lists() -> None:
+    source = mirror_of(board(call("w-1"), call("h-1", state=CallState.HOLD)))
+    for layout in ("queues", "calls", "mixed"):
+        parts = wall_picture(source, msgspec.structs.replace(SALES_WALL, layout=layout), NOW).parts
+        numbers = {name: parts[f"kpi-box-{name}"] for name in STRIP}
+        assert [name for name in parts if name.startswith("kpi-")] == [f"kpi-box-{name}" for name in STRIP], layout
+        assert ">1</b>" in numbers["waiting"]
+        assert f'data-since="{NOW}"' in numbers["longest-wait"]
 
 
-def test_a_wall_shows_the_six_that_wait_longest_and_how_many_more_there_are() -> None:
-    lives = {f"w-{n}": waits(f"w-{n}", NOW - n * 1000, caller=f"91981234500{n}") for n in range(8)}
+def test_a_wall_shows_those_that_wait_longest_and_how_many_there_are() -> None:
+    lives = {f"w-{n:02}": waits(f"w-{n:02}", NOW - n * 1000, caller=f"9198123450{n:02}") for n in range(40)}
     shown = board()
     shown.calls.update(lives)
     html = wall_picture(mirror_of(shown), SALES_WALL, NOW).parts["waiting"]
-    assert re.findall(r"•••• (\d{4})", html) == ["5007", "5006", "5005", "5004", "5003", "5002"]
-    assert html.count("<li") == LONGEST
-    assert "+ 2 more" in html
+    callers = re.findall(r"•••• (\d{4})", html)
+    assert callers[:3] == ["5039", "5038", "5037"]
+    assert len(callers) == html.count("<li") == most_rows("calls", USUAL)
+    assert 'data-all="40"' in html
 
 
 def test_a_wall_never_gets_a_number_or_a_name_wherever_deepcall_puts_them() -> None:
@@ -342,7 +346,7 @@ def test_a_wall_shows_no_call_outside_its_queues() -> None:
 
 def test_what_is_not_known_is_a_dash_and_never_a_zero() -> None:
     html = seen(mirror_of(board(health="never", heard_at=None)))
-    assert html.count('data-known="no"') == len(NUMBERS)
+    assert html.count('data-known="no"') == len(STRIP)
     assert ">0<" not in html
     assert "not known" in html
     assert "No list has come from DeepCall yet." in html

@@ -52,6 +52,9 @@ export function hold(ms) {
   beat();
 }
 
+/** The time that is shown: the server's now, or when it was stopped. */
+export const shownNow = () => held ?? now();
+
 /** Writes the times inside `host`, and only those whose text differs: an untouched text keeps its selection. */
 export function draw(host) {
   for (const cell of host.querySelectorAll("[data-since]")) write(cell, elapsed(cell));
@@ -61,7 +64,8 @@ function elapsed(cell) {
   const {since, atLeast, clock} = cell.dataset;
   if (clock !== undefined) return timeOfDay(Number(since)); // since when, not for how long
   if (!since || cell.closest("[data-blank]")) return "–"; // not known, or known too long ago
-  return (atLeast ? "≥ " : "") + minutes((held ?? now()) - since);
+  const shown = held === null || cell.closest("#banners") ? now() : held; // a banner says how old what stands still is
+  return (atLeast ? "≥ " : "") + minutes(shown - since);
 }
 
 export function write(cell, text) {

@@ -64,7 +64,7 @@ function show(what, ms) {
   if (ms) setTimeout(() => what.remove(), ms);
 }
 
-// What is said stands at the bottom, over the calls that wait least, one thing above the other.
+// What is said stands at the bottom, under the rows, one thing above the other.
 function home(what) {
   if (what.id === "screen-name") return document.body;
   const said = document.getElementById("screen-said");
