@@ -21,7 +21,7 @@ from dashboard.row_actions import RowActions
 from dashboard.wall_forms import SAID, WHAT, WHEN, WHERE, DisplayForm, PairForm
 from dashboard.wall_states import data_age, state_of
 
-DRAWN = {"name", "layout", "diagonal_in", "distance_m", "oled", "language", "time_zone", "opens_at", "closes_at"}  # anew
+DRAWN = {"name", "layout", "diagonal_in", "distance_m", "oled", "language", "time_zone", "opens_at", "closes_at"}
 TOLD = ("state", "last_seen_at", "data_age", "resolution", "version_shown", "address", "created_at", "revoked_at")
 
 
