@@ -84,7 +84,7 @@ def act(site: Site, sol: Viewer, bea: Viewer, step: int) -> None:
 def test_everybody_was_sent_enough_to_prove_something(recorded: Site) -> None:
     for viewer in recorded.viewers.values():
         assert viewer.connections >= 3, viewer.name
-        assert len(viewer.frames) >= 15, viewer.name  # of a machine that is busy; 25 and more of one that is not
+        assert len(viewer.frames) >= 15, viewer.name  # 19 were seen on a busy machine
         assert len(viewer.answers) >= 5, viewer.name
         assert any(b'"full":true' in frame for frame in viewer.frames), viewer.name
     assert len(recorded.logs) == (2 if LONG else 1)
