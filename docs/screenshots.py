@@ -7,6 +7,7 @@ moment; the times that tick may differ by seconds.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -58,12 +59,13 @@ def free_port(wanted: int = 0) -> int:
 
 
 class Place(NamedTuple):
-    """Where the demo runs: its ports, its data, and the processes it started."""
+    """Where the demo runs: its ports, its data, the processes it started, and the link that makes a screen its wall."""
 
     port: int
     simulator_port: int
     data: Path
     parent: int
+    wall: str
 
     def signal_server(self, number: int) -> None:
         found = subprocess.run(["pgrep", "-P", str(self.parent), "-f", "manage.py serve"],  # noqa: S603, S607 - the system's
@@ -128,10 +130,12 @@ def running_demo() -> Iterator[Place]:
             [sys.executable, str(ROOT / "manage.py"), *words], env=kept | {"CALLBOARD_DATA_DIR": data},
             stdout=subprocess.PIPE, stderr=log, text=True)
         try:
-            if not any("Callboard is on" in line for line in demo.stdout or ()):
+            said = list(itertools.takewhile(lambda line: "Callboard is on" not in line, demo.stdout or ()))
+            wall = re.search(r"http\S+/wall/link/\S+", "".join(said))
+            if demo.poll() is not None or wall is None:
                 log.seek(0)
                 sys.exit(f"The demo did not start:\n{log.read()}")
-            yield Place(port, simulator_port, Path(data), demo.pid)
+            yield Place(port, simulator_port, Path(data), demo.pid, wall[0])
         finally:
             demo.terminate()
             demo.wait(timeout=30)
@@ -228,6 +232,21 @@ def shoot_takeover(demo: Demo) -> None:
     demo.switch(clear="*")
 
 
+def shoot_wall(demo: Demo) -> None:
+    """The demo's wall, well and when its lists are no lists any more."""
+    page = demo.browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce").new_page()
+    page.goto(demo.place.wall)
+    expect(page.locator("html[data-link=live]")).to_be_attached()
+    expect(page.locator("#waiting li").first).to_be_visible()
+    save(page, "wall.png")
+    demo.switch(fault=OUTAGE)
+    expect(page.locator("[data-account-feed]")).to_have_attribute("data-health", "failing")
+    time.sleep(OUTAGE_S)
+    save(page, "wall-failing.png")
+    demo.switch(clear="*")
+    expect(page.locator("[data-account-feed]")).to_have_attribute("data-health", "fresh")
+
+
 def shoot_account(demo: Demo) -> None:
     """The account's page after a test of the connection."""
     page = demo.sign_in("admin", WIDE, path="/admin/queue_api/account/")
@@ -244,7 +263,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         demo = Demo(browser, place)
         demo.play()
-        for shoot in (shoot_boards, shoot_feed_failing, shoot_poller_silent, shoot_account, shoot_takeover,
+        for shoot in (shoot_boards, shoot_wall, shoot_feed_failing, shoot_poller_silent, shoot_account, shoot_takeover,
                       shoot_server_silent):
             shoot(demo)
         browser.close()
