@@ -48,17 +48,53 @@ class Out(NamedTuple):
 
 
 class BreachView(msgspec.Struct, frozen=True):
-    """One entry of `dashboard/_breaches.html`. `since`: of the call whose time it is, epoch ms; None: a count."""
+    """One entry of `dashboard/_breaches.html`. Facts alone: their words are made when it is drawn, not with each look.
 
-    ref: str
-    level: str
+    `value`: calls or percent, for the measures that are not times; None: not known. `since`: of the call whose time it
+    is, epoch ms; None: there is none.
+    """
+
+    pk: int
     queue: str
-    what: str
-    limit: str
-    title: str
+    zone: str
+    breach: Breach
+    allowed: Limit
+    value: int | None = None
     since: int | None = None
     at_least: bool = False
-    eases: bool = False
+
+    @property
+    def ref(self) -> str:
+        return f"{self.pk}-{self.breach.measure}-{self.breach.since}"
+
+    @property
+    def level(self) -> str:
+        return self.breach.level.word
+
+    @property
+    def eases(self) -> bool:
+        return bool(self.breach.better_since)
+
+    @property
+    def title(self) -> str:
+        began = datetime.fromtimestamp(self.breach.since / 1000, ZoneInfo(self.zone))
+        return _("%(level)s since %(time)s") % {"level": WORDS[self.breach.level], "time": f"{began:%H:%M}"}
+
+    @property
+    def what(self) -> str:
+        if self.breach.measure == WAITING:
+            return ngettext("%(calls)s waiting", "%(calls)s waiting", self.value or 0) % {"calls": self.value}
+        if self.breach.measure == SERVICE_LEVEL:
+            return _("service level %(level)s") % {"level": "–" if self.value is None else f"{self.value}\u00a0%"}
+        return str(WHAT[self.breach.measure])
+
+    @property
+    def limit(self) -> str:
+        """Red says so in a word, too."""
+        if self.eases:
+            return _("easing")
+        said = limit_said(self.breach.measure, self.allowed, self.breach.level)
+        return ", ".join(filter(None, (str(WORDS[Level.RED]) if self.breach.level is Level.RED else "", said)))
 
 
 def outs(mirror: Mirror, feeds: Feeds, scope: Scope) -> list[Out]:
@@ -82,7 +118,7 @@ def levels(found: Iterable[Out]) -> dict[tuple[int, str], dict[str, str]]:
 
 
 def breach_part(found: list[Out], audience: Audience, *, several: bool = False) -> str:
-    """For the audience's language, which the caller has switched to. `several`: accounts."""
+    """`several`: accounts."""
     views = tuple(_view(out, audience, several=several) for out in _fitting(found))
     red = sum(out.breach.level is Level.RED for out in found)
     return _drawn(views, red, len(found) - red, audience.language)
@@ -105,16 +141,11 @@ def _drawn(views: tuple[BreachView, ...], red: int, amber: int, language: str) -
 
 
 def _view(out: Out, audience: Audience, *, several: bool) -> BreachView:
-    breach, queue = out.breach, out.queue
-    name = shown_text(queue.name, audience)
-    live = call_of(out)
-    began = datetime.fromtimestamp(breach.since / 1000, ZoneInfo(out.card.zone))
+    name, live = shown_text(out.queue.name, audience), call_of(out)
     return BreachView(
-        ref=f"{queue.pk}-{breach.measure}-{breach.since}", level=breach.level.word,
-        queue=f"{out.card.name} · {name}" if several else name, what=_what(out), limit=_limit(breach, queue),
-        title=_("%(level)s since %(time)s") % {"level": WORDS[breach.level], "time": f"{began:%H:%M}"},
-        since=live.since if live else None, at_least=live is not None and live.at_least,
-        eases=bool(breach.better_since))
+        pk=out.queue.pk, queue=f"{out.card.name} · {name}" if several else name, zone=out.card.zone,
+        breach=out.breach, allowed=out.queue.limits[out.breach.measure], value=_value(out),
+        since=live.since if live else None, at_least=live is not None and live.at_least)
 
 
 def call_of(out: Out) -> LiveCall | None:
@@ -123,21 +154,11 @@ def call_of(out: Out) -> LiveCall | None:
     return out.now.oldest.get(state) if state is not None else None
 
 
-def _what(out: Out) -> str:
+def _value(out: Out) -> int | None:
     if out.breach.measure == WAITING:
-        return ngettext("%(calls)s waiting", "%(calls)s waiting", out.now.unstuck) % {"calls": out.now.unstuck}
-    if out.breach.measure == SERVICE_LEVEL:
-        level = out.tally.service_level
-        return _("service level %(level)s") % {"level": "–" if level is None else f"{int(level)}\u00a0%"}
-    return str(WHAT[out.breach.measure])
-
-
-def _limit(breach: Breach, queue: QueueCard) -> str:
-    """Red says so in a word, too."""
-    if breach.better_since:
-        return _("easing")
-    said = limit_said(breach.measure, queue.limits[breach.measure], breach.level)
-    return ", ".join(filter(None, (str(WORDS[Level.RED]) if breach.level is Level.RED else "", said)))
+        return out.now.unstuck
+    level = out.tally.service_level if out.breach.measure == SERVICE_LEVEL else None
+    return None if level is None else int(level)
 
 
 def limits_said(measure: str, limit: Limit) -> str:

@@ -111,11 +111,11 @@ def _in_scope(board: Board, audience: Audience) -> Iterator[LiveCall]:
 
 def _rows(mirror: Mirror, feeds: Feeds, seen: Seen, audience: Audience, now: int) -> dict[str, str]:
     flags = {card.pk: flags_for(audience, card.pk) for card in mirror.cards.values()}
-    limits = {card.pk: mirror.limits(card.pk) if health.state in BELIEVED else {} for card, _board, health in feeds}
+    believed = {card.pk for card, _board, health in feeds if health.state in BELIEVED}
     keyed = sorted((sort_key(live, ref := call_ref(card.pk, live.call)), ref, card, live) for card, live in seen)
     return {
         ref: row_html(card, live, mirror.attempt(card.pk, live.call.key), flags[card.pk], now,
-                      over(live, limits[card.pk].get(live.call.queue_key), now))
+                      over(live, mirror.limits(card.pk, live.call.queue_key), now) if card.pk in believed else None)
         for _key, ref, card, live in keyed
     }
 

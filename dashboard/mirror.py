@@ -175,9 +175,10 @@ class Mirror:
             self._now[board.account] = held
         return held[1]
 
-    def limits(self, account: int) -> dict[str, Limits]:
-        """queue key -> the limits of those that have any."""
-        return {key: queue.limits for key, queue in self.queues.get(account, {}).items() if queue.limits}
+    def limits(self, account: int, key: str) -> Limits | None:
+        """Of a queue; None when nothing is known of it."""
+        queue = self.queues.get(account, {}).get(key)
+        return queue.limits if queue else None
 
     def attempt(self, account: int, call_key: str) -> AttemptNews | None:
         return self.overlay.of(account, call_key)

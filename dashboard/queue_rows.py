@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from dashboard.access import Audience, shown_text
 from dashboard.breach_views import limits_said
 from dashboard.day_numbers import day_of
-from dashboard.limits import SERVICE_LEVEL, WAIT, WAITING
+from dashboard.limits import SERVICE_LEVEL, WAIT, WAITING, Limits
 from dashboard.mirror import Card, Feeds, Mirror
 from dashboard.now_numbers import Now
 from dashboard.number_boxes import Queues, shown
@@ -50,11 +50,14 @@ class QueueView(msgspec.Struct, frozen=True):
     within: int = 0
     of: int = 0
     left: str = ""
-    marks: tuple[tuple[str, str, str], ...] = ()  # of each measure in `MARKED`: its level, its limits
+    levels: tuple[str, ...] = ("",) * len(MARKED)
+    limits: Limits = Limits()
 
     @property
     def mark(self) -> dict[str, dict[str, str]]:
-        return {measure.replace("-", "_"): {"level": level, "limits": limits} for measure, level, limits in self.marks}
+        """Of each measure its level, and its limits in words: these are made when it is drawn, not with each look."""
+        return {measure.replace("-", "_"): {"level": level, "limits": limits_said(measure, self.limits[measure])}
+                for measure, level in zip(MARKED, self.levels, strict=True)}
 
 
 def queue_parts(mirror: Mirror, feeds: Feeds, queues: Queues, levels: Levels, audience: Audience,
@@ -97,11 +100,7 @@ def _named(card: Card, queue: QueueCard | None, levels: dict[str, str], audience
     return QueueView(
         ref=ref, account=card.name, with_account=several, name=name, address=day_page(queue.pk) if queue else "",
         sort_key=f"{int(queue is None)}-{name.casefold()}-{card.pk}-{ref}",
-        marks=tuple((measure, levels.get(measure, ""), _limits(measure, queue)) for measure in MARKED))
-
-
-def _limits(measure: str, queue: QueueCard | None) -> str:
-    return limits_said(measure, queue.limits[measure]) if queue else ""
+        levels=tuple(levels.get(measure, "") for measure in MARKED), limits=queue.limits if queue else Limits())
 
 
 @lru_cache(maxsize=10_000)

@@ -63,8 +63,7 @@ def queue_part(mirror: Mirror, feeds: Feeds, queues: Queues, found: list[Out], a
 
 
 def _level(view: QueueView) -> str:
-    found = {level for _measure, level, _limits in view.marks}
-    return next((level.word for level in (Level.RED, Level.AMBER) if level.word in found), "")
+    return next((level.word for level in (Level.RED, Level.AMBER) if level.word in view.levels), "")
 
 
 @lru_cache(maxsize=10_000)
@@ -87,7 +86,7 @@ def waiting_part(mirror: Mirror, feeds: Feeds, seen: Seen, audience: Audience, n
 
 def _call_level(mirror: Mirror, card: Card, live: LiveCall, now: int, stale: set[int]) -> str:
     """Of how long the call has waited; what is old has none."""
-    found = None if card.pk in stale else over(live, mirror.limits(card.pk).get(live.call.queue_key), now)
+    found = None if card.pk in stale else over(live, mirror.limits(card.pk, live.call.queue_key), now)
     return found.level.word if found else ""
 
 
