@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Route, expect
 from tests.another_version import VERSION
 from tests.processes import MANAGE, Callboard, Upstream, frozen, manage, until
 from tests.tabs import Beside, Tab, beside
-from tests.wall_stage import SIZE, Hung, ask, gone, hall, hang, hung, soon
+from tests.wall_stage import SIZE, Hung, ask, gone, hall, hang, hung, hung_by_link, soon
 
 __all__ = ["hall", "hung"]
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.usefixtures("calm")]
@@ -195,9 +195,7 @@ def test_a_wall_that_came_whole_never_loads_itself_without_asking_first(
 def test_a_wall_that_is_withdrawn_while_a_proxy_answers_for_the_server_shows_no_error(
     server: Callboard, browser: Browser
 ) -> None:
-    [link] = hang(server, "Annex")
-    wall = Hung(browser.new_context(viewport=SIZE), f"{server.url}/wall/link/{link}")
-    wall.live()
+    wall = hung_by_link(browser, server, "Annex")
     broken = True
     wall.page.route("**/wall/", lambda route: missing(route) if broken else route.continue_())
     with wall.page.expect_response(lambda answer: answer.status == 503):

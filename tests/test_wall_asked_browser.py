@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.processes import Callboard, Upstream, frozen
-from tests.wall_stage import SIZE, Hung, ask, gone, hall, hang, hung, soon
+from tests.wall_stage import SIZE, Hung, ask, gone, hall, hang, hung, hung_by_link, soon
 
 __all__ = ["hall", "hung"]
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.usefixtures("calm")]
@@ -133,9 +133,7 @@ def test_the_admin_knows_the_screen(server: Callboard, hall: Hung, browser: Brow
 def test_a_screen_whose_time_is_over_empties_itself_even_when_no_server_says_so(
     server: Callboard, browser: Browser
 ) -> None:
-    [link] = hang(server, "Guest")
-    wall = Hung(browser.new_context(viewport=SIZE), f"{server.url}/wall/link/{link}")
-    wall.live()
+    wall = hung_by_link(browser, server, "Guest")
     ask(server, "Guest", message="Welcome", expires_at=soon(7))
     expect(wall.page.locator("#screen-message")).to_be_visible()
     with frozen(server):

@@ -78,6 +78,14 @@ class Hung(Wall):
         assert "/wall/" in self.page.url
 
 
+def hung_by_link(browser: Browser, server: Callboard, name: str) -> Hung:
+    """A new display of this name on a browser of its own, live."""
+    [link] = hang(server, name)
+    wall = Hung(browser.new_context(viewport=SIZE), f"{server.url}/wall/link/{link}")
+    wall.live()
+    return wall
+
+
 @pytest.fixture(scope="module")
 def hung(browser: Browser, server: Callboard, upstream: Upstream) -> Iterator[BrowserContext]:
     """The browser of the wall called Hall."""
